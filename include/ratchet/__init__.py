@@ -1,0 +1,13 @@
+"""Ratchet: a model factory on Airflow and dbt.
+
+Read the parts from the bottom up; each may import only what stands above it in this list:
+
+`errors`, `window`, `settings`, `spec`
+    What everything speaks of: failures, data intervals, folders, use cases.
+`storage`, `decision`, `ledger`
+    How bytes become durable, what a verdict is, and the list of all verdicts.
+`feeds`, `warehouse`, `training`, `evaluation`, `registry`, `serving`, `monitoring`, `reporting`
+    The stages. None knows another's insides; they meet in typed records and files.
+`orchestration`
+    The only part that knows Airflow.
+"""

@@ -1,0 +1,66 @@
+"""What a verdict is: an outcome, and a reason for every clause that led to it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, field_validator
+
+Kind = Literal["data", "retrain", "release", "approval", "promotion"]
+
+
+class Clause(BaseModel):
+    """One condition of a decision.
+
+    `observed` and `required` are what was compared; `text` says it in one sentence that a person
+    who has not read the code understands.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    passed: bool
+    observed: float | str
+    required: float | str
+    text: str
+
+    @field_validator("observed", "required")
+    @classmethod
+    def _refuse_nan(cls, value: float | str) -> float | str:
+        if isinstance(value, float) and math.isnan(value):
+            raise ValueError("a clause needs a number, not NaN")
+        return value
+
+
+class Decision(BaseModel):
+    """The outcome of one of the four decisions, for one window of one use case.
+
+    `verdict` is a past participle: accepted, blocked, promoted, refused, requested, held, approved.
+    `subject` names what was decided on, `evidence` holds the numbers that the clauses rest on.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Kind
+    use_case: str
+    window: str
+    verdict: str
+    clauses: tuple[Clause, ...]
+    subject: dict[str, str] = {}
+    evidence: dict[str, object] = {}
+    author: str = "ratchet"
+
+    @property
+    def key(self) -> str:
+        """Identity of the decision: what was decided on, however often its task is run."""
+        subject = json.dumps(self.subject, sort_keys=True).encode()
+        return f"{self.kind}/{self.window}/{hashlib.sha256(subject).hexdigest()[:12]}"
+
+    @property
+    def reasons(self) -> list[str]:
+        """What spoke against (for a refusal) or for it, as sentences."""
+        failed = [clause.text for clause in self.clauses if not clause.passed]
+        return failed or [clause.text for clause in self.clauses]

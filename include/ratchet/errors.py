@@ -1,0 +1,55 @@
+"""Every failure that Ratchet raises by itself.
+
+::
+
+    RatchetError
+    ├── SpecError            a use case's spec is wrong: file, line, field, remedy
+    ├── FeedError            a feed can't be landed: which file, why, what to do
+    ├── BuildError           a dbt build or one of its tests failed
+    ├── SnapshotError        training data is empty, changed, or not what its id says
+    ├── TrainingError        an estimator could not be fitted
+    ├── EvidenceError        a number that a decision needs is missing, NaN or empty
+    ├── LedgerError          the ledger is broken or refuses an entry
+    ├── ReleaseError         a release is missing, or is not what its record says
+    └── OrchestrationError   Airflow did not do what was asked of it
+"""
+
+
+class RatchetError(Exception):
+    """The family of all of Ratchet's own errors."""
+
+
+class SpecError(RatchetError):
+    """A use case's spec is wrong."""
+
+
+class FeedError(RatchetError):
+    """A feed can't be landed."""
+
+
+class BuildError(RatchetError):
+    """A dbt build or one of its tests failed."""
+
+
+class SnapshotError(RatchetError):
+    """Training data is empty, changed, or not what its id says."""
+
+
+class TrainingError(RatchetError):
+    """An estimator could not be fitted."""
+
+
+class EvidenceError(RatchetError):
+    """A number that a decision needs is missing, NaN or empty."""
+
+
+class LedgerError(RatchetError):
+    """The ledger is broken or refuses an entry."""
+
+
+class ReleaseError(RatchetError):
+    """A release is missing, or is not what its record says."""
+
+
+class OrchestrationError(RatchetError):
+    """Airflow did not do what was asked of it."""

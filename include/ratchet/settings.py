@@ -1,0 +1,99 @@
+"""Where everything lies. All of it follows from two environment variables.
+
+`RATCHET_HOME` is the folder that holds all state (default: `.ratchet` beside the project's
+README). `RATCHET_USE_CASES` is the folder of specs (default: `include/use_cases`).
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ratchet.window import Window
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Lake:
+    """The folders of one use case.
+
+    `landing` holds what producers sent, one folder per feed and window. `warehouse` is the
+    DuckDB file that only the pipeline opens; `published` is its read-only copy for everyone
+    else. `releases` holds packaged candidates, `work` what a training run hands from task to task.
+    """
+
+    root: Path
+
+    def landing(self, feed: str, window: Window) -> Path:
+        """Folder of one feed's landed window: manifest, raw files, accepted and quarantined."""
+        return self.root / "landing" / feed / window.key
+
+    @property
+    def warehouse(self) -> Path:
+        """The pipeline's own DuckDB file. Locked while a build runs."""
+        return self.root / "warehouse" / f"{self.root.name}.duckdb"
+
+    @property
+    def published(self) -> Path:
+        """The read-only copy of the last build whose tests passed."""
+        return self.root / "published" / f"{self.root.name}.duckdb"
+
+    @property
+    def snapshots(self) -> Path:
+        """Folder of content-addressed training data: `<id>.parquet` and `<id>.json`."""
+        return self.root / "snapshots"
+
+    @property
+    def predictions(self) -> Path:
+        """Folder of predictions: `<window key>.parquet`."""
+        return self.root / "predictions"
+
+    @property
+    def monitoring(self) -> Path:
+        """Folder of what monitoring observed: `<table>/<window key>.parquet`."""
+        return self.root / "monitoring"
+
+    @property
+    def ledger(self) -> Path:
+        """Folder of ledger entries."""
+        return self.root / "ledger"
+
+    def work(self, window: Window) -> Path:
+        """Folder in which one training run hands its results from task to task."""
+        return self.root / "work" / window.key
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The folders of one installation."""
+
+    home: Path
+    use_cases: Path
+
+    @classmethod
+    def load(cls) -> Settings:
+        """Read the settings from the environment."""
+        home = os.environ.get("RATCHET_HOME") or PROJECT / ".ratchet"
+        use_cases = os.environ.get("RATCHET_USE_CASES") or PROJECT / "include" / "use_cases"
+        return cls(Path(home).resolve(), Path(use_cases).resolve())
+
+    def lake(self, use_case: str) -> Lake:
+        """Folders of one use case."""
+        return Lake(self.home / "lake" / use_case)
+
+    @property
+    def inbox(self) -> Path:
+        """Folder in which producers leave files: `<use case>/<feed>/<feed>_<stamp>.csv`."""
+        return self.home / "inbox"
+
+    @property
+    def mlflow(self) -> Path:
+        """Folder of the local MLflow store and its artifacts."""
+        return self.home / "mlflow"
+
+    @property
+    def mlflow_uri(self) -> str:
+        """Tracking and registry URI: `MLFLOW_TRACKING_URI`, or the local SQLite store."""
+        return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.mlflow / 'mlflow.db'}"
