@@ -1,0 +1,66 @@
+# Everything a person types. `make` alone lists it.
+.DEFAULT_GOAL := help
+.PHONY: help env dev lint test mlflow lock clean
+SHELL := bash
+
+VENV := .venv
+BIN := $(VENV)/bin
+# No tool that we call reports on its use to anybody.
+export DO_NOT_TRACK := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+export DBT_SEND_ANONYMOUS_USAGE_STATS := false
+
+# The first interpreter on PATH that works (a pyenv shim may not) and is one that we support.
+PYTHON = $(shell for python in python3.11 python3.12 python3; do \
+	$$python -c 'import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' \
+	2>/dev/null && echo $$python && break; done)
+
+# uv does not read pip's configuration: pass on the index that pip was told to use.
+UV = index="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(BIN)/pip config get global.index-url 2>/dev/null)}}"; \
+	export $${index:+UV_DEFAULT_INDEX="$$index"} VIRTUAL_ENV="$(CURDIR)/$(VENV)"; $(BIN)/uv
+COMPILE = pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+env: $(VENV)/.run ## Make .venv with what Ratchet runs on, hashes checked
+
+dev: $(VENV)/.dev ## Add what tests and checks need to .venv
+
+$(BIN)/uv:
+	@test -n "$(PYTHON)" || { echo "Ratchet needs Python 3.11 or 3.12 with venv, and neither is on PATH; \
+	install one (apt: python3.11-venv, brew: python@3.12) and try again." >&2; exit 1; }
+	@echo "Making $(VENV) with $(PYTHON) …"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check uv
+
+$(VENV)/.run: requirements.txt pyproject.toml | $(BIN)/uv
+	@echo "Installing what Ratchet runs on …"
+	@$(UV) pip install --quiet --require-hashes -r requirements.txt
+	@$(UV) pip install --quiet --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.run
+	@echo "Installing what tests and checks need …"
+	@$(UV) pip install --quiet --require-hashes -r requirements-dev.txt
+	@touch $@
+
+lint: dev ## Check format, style, types and SQL; change nothing
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/sqlfluff lint --disable-progress-bar dbt_project
+
+test: dev ## Run all tests
+	$(BIN)/python -m pytest
+
+mlflow: env ## Show runs, versions and aliases in MLflow's own UI
+	$(BIN)/mlflow server --host 127.0.0.1 --port $${MLFLOW_PORT:-5000} \
+		--backend-store-uri "$$($(BIN)/python -c 'from ratchet.settings import Settings; print(Settings.load().mlflow_uri)')"
+
+lock: $(BIN)/uv ## Compile requirements*.txt from requirements*.in
+	@$(UV) $(COMPILE) requirements.in -o requirements.txt
+	@$(UV) $(COMPILE) requirements-dev.in -o requirements-dev.txt
+
+clean: ## Remove all state and build products; keep .venv
+	rm -rf .ratchet dbt_project/target dbt_project/logs .mypy_cache .ruff_cache .pytest_cache
