@@ -1,7 +1,9 @@
 """The types of a use case's spec. Nothing else describes a use case but its SQL.
 
 Every model is frozen and refuses unknown keys. Field descriptions become the published JSON
-Schema (`ratchet schema`), so they are written for the person who writes a spec.
+Schema (`ratchet schema`), so they are written for the person who writes a spec. Validators say
+what one part may hold; what several parts must agree on stands in `lint`. Their messages end
+with a remedy, after a semicolon.
 """
 
 from __future__ import annotations
@@ -18,14 +20,14 @@ Type = Literal["text", "integer", "number", "boolean", "date", "timestamp"]
 
 def _cron_has_five_fields(value: str) -> str:
     if len(value.split()) != 5:
-        raise ValueError("a cron expression has five fields, like '0 0 * * 5'")
+        raise ValueError(f"{value!r} is not a cron expression; write five fields, like '0 0 * * 5'")
     return value
 
 
 class Model(BaseModel):
     """Base of all parts of a spec."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Owner(Model):
@@ -52,26 +54,49 @@ class Schedule(Model):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if not self.history_start < self.start or (self.end and self.end <= self.start):
-            raise ValueError("history_start, start and end must follow each other in time")
+            raise ValueError(
+                "times are not in order; let history_start, start and end follow each other"
+            )
         return self
 
 
 class Column(Model):
     """What a feed's column may hold."""
 
-    type: Type
+    type: Type = Field(description="What a value is read as; timestamps are UTC.")
     nullable: bool = Field(default=False, description="May be missing (empty or NA).")
-    min: float | None = Field(default=None, description="Smallest allowed value.")
-    max: float | None = Field(default=None, description="Largest allowed value.")
-    values: tuple[str, ...] | None = Field(default=None, description="The only allowed values.")
+    min: float | None = Field(default=None, description="Smallest value, for numbers.")
+    max: float | None = Field(default=None, description="Largest value, for numbers.")
+    values: tuple[str, ...] | None = Field(
+        default=None, min_length=1, description="The only allowed values, for text."
+    )
     description: str = Field(min_length=1, description="Meaning, with the unit.")
+
+    @model_validator(mode="after")
+    def _limits_fit_type(self) -> Self:
+        limits = [limit for limit in (self.min, self.max) if limit is not None]
+        if limits and self.type not in ("integer", "number"):
+            raise ValueError(f"min and max limit numbers, not {self.type}; remove them")
+        if limits != sorted(limits):
+            raise ValueError("min is above max, so no value fits; swap them")
+        if self.values is not None and self.type != "text":
+            raise ValueError(f"values lists texts, not {self.type}; remove it")
+        return self
 
 
 class Active(Model):
     """For which days files are expected, [start, end)."""
 
-    start: date
-    end: date | None = None
+    start: date = Field(description="First day with a file.")
+    end: date | None = Field(
+        default=None, description="First day without one. Leave out for a feed that goes on."
+    )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.end and self.end <= self.start:
+            raise ValueError("end is not after start, so no file is ever expected; move it")
+        return self
 
 
 class Feed(Model):
@@ -82,24 +107,32 @@ class Feed(Model):
     files: Literal["daily", "once"] = Field(
         description="One file a day, or one file in all, stamped <feed>_YYYYMMDD.<ending>."
     )
-    active: Active
-    columns: dict[Name, Column] = Field(min_length=1)
+    active: Active = Field(description="For which days files are expected, [start, end).")
+    columns: dict[Name, Column] = Field(
+        min_length=1, description="Contract by column; a row that breaks it goes to quarantine."
+    )
     key: tuple[Name, ...] = Field(min_length=1, description="Columns that tell rows apart.")
     max_quarantined_share: Share = Field(
         description="More quarantined rows than this in a window, and the window is blocked."
     )
 
     @model_validator(mode="after")
-    def _key_exists(self) -> Self:
+    def _key_tells_rows_apart(self) -> Self:
         if unknown := [name for name in self.key if name not in self.columns]:
-            raise ValueError(f"key names columns that the feed does not have: {unknown}")
+            raise ValueError(f"key names unknown columns {unknown}; name columns of this feed")
+        if empty := [name for name in self.key if self.columns[name].nullable]:
+            raise ValueError(f"key columns {empty} may be missing; remove nullable from them")
+        if len(set(self.key)) < len(self.key):
+            raise ValueError("key names a column twice; name each once")
         return self
 
 
 class Feature(Model):
     """A gold column that models may read."""
 
-    kind: Literal["numeric", "categorical"]
+    kind: Literal["numeric", "categorical"] = Field(
+        description="numeric: its size matters. categorical: a label, whatever its type."
+    )
 
 
 class Gold(Model):
@@ -112,7 +145,9 @@ class Gold(Model):
     decided_at: Name = Field(description="Column with the moment of the decision.")
     label: Name = Field(description="Boolean column of the outcomes table.")
     label_known_at: Name = Field(description="Column with the moment the label became known.")
-    features: dict[Name, Feature] = Field(min_length=1)
+    features: dict[Name, Feature] = Field(
+        min_length=1, description="Columns of the features table that models read, by name."
+    )
 
 
 class Costs(Model):
@@ -120,10 +155,10 @@ class Costs(Model):
 
     unit: str = Field(description="For example points, or USD.")
     assumption: str = Field(min_length=1, description="Where the numbers come from.")
-    negative_left_alone: float
-    positive_left_alone: float
-    negative_acted_on: float
-    positive_acted_on: float
+    negative_left_alone: float = Field(description="Label false, not acted on.")
+    positive_left_alone: float = Field(description="Label true, not acted on.")
+    negative_acted_on: float = Field(description="Label false, acted on in vain.")
+    positive_acted_on: float = Field(description="Label true, acted on in time.")
 
     @property
     def threshold(self) -> float:
@@ -139,8 +174,8 @@ class Costs(Model):
             and self.positive_acted_on < self.positive_left_alone
         ):
             raise ValueError(
-                "acting must cost more than leaving a negative alone, and less than leaving a "
-                "positive alone: else there is nothing to decide"
+                "there is nothing to decide; let acting cost more than leaving a negative alone, "
+                "and less than leaving a positive alone"
             )
         return self
 
@@ -149,26 +184,32 @@ class Rule(Model):
     """What the business does today: the baseline that a model must beat."""
 
     column: Name = Field(description="Column of the features table: the rule's probability.")
-    description: str = Field(min_length=1)
+    description: str = Field(min_length=1, description="How the rule finds its probability.")
 
 
 class Estimator(Model):
     """A kind of scikit-learn model, with its parameters."""
 
-    type: Literal["logistic_regression", "hist_gradient_boosting"]
-    params: dict[str, float | int | str | bool] = Field(default={})
+    type: Literal["logistic_regression", "hist_gradient_boosting"] = Field(
+        description="Which scikit-learn estimator."
+    )
+    params: dict[str, float | int | str | bool] = Field(
+        default={}, description="Its parameters, by scikit-learn's names."
+    )
 
 
 class Training(Model):
     """How candidates are trained."""
 
-    estimators: dict[Name, Estimator] = Field(min_length=1)
+    estimators: dict[Name, Estimator] = Field(
+        min_length=1, description="What is trained each time; the best goes to the gate."
+    )
     holdout_days: int = Field(gt=0, description="The last days are kept for the evaluation.")
     max_history_days: int | None = Field(
         default=None, gt=0, description="Train on at most so many days. Leave out for all."
     )
     min_rows: int = Field(gt=0, description="Fewer matured rows than this, and nothing is trained.")
-    seed: int = Field(ge=0)
+    seed: int = Field(ge=0, description="Of every random choice, so that a run can be repeated.")
 
 
 class Gate(Model):
@@ -182,10 +223,18 @@ class Gate(Model):
     max_regret_per_unit: float = Field(
         ge=0, description="Cost per decision that may be lost against the champion, same rows."
     )
-    min_holdout_rows: int = Field(gt=0)
+    min_holdout_rows: int = Field(
+        gt=0, description="Fewer rows of holdout than this, and the evidence is too thin."
+    )
     max_prediction_difference: float = Field(
         ge=0, description="Largest difference between answers in training and after loading."
     )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.min_roc_auc >= self.max_roc_auc:
+            raise ValueError("min_roc_auc is not below max_roc_auc, so nothing passes; swap them")
+        return self
 
 
 class Monitoring(Model):
@@ -193,6 +242,12 @@ class Monitoring(Model):
 
     bins: int = Field(ge=2, description="Quantile bins of the reference profile.")
     min_rows: int = Field(gt=0, description="Fewer rows than this is 'insufficient data'.")
+    max_psi: float = Field(
+        gt=0, description="Population stability index from which a feature counts as drifted."
+    )
+    label_wait_days: int = Field(
+        gt=0, description="Days after a window's end in which its last labels arrive."
+    )
 
 
 class Retraining(Model):
@@ -208,21 +263,23 @@ class Retraining(Model):
 class Spec(Model):
     """One use case: a decision problem with its data, models and obligations."""
 
-    spec_version: Literal[1]
-    name: Name
-    title: str = Field(min_length=1)
+    spec_version: Literal[1] = Field(description="Version of this format.")
+    name: Name = Field(description="Same as the file's name; folder, schema and DAGs carry it.")
+    title: str = Field(min_length=1, description="The use case in a few words.")
     description: str = Field(min_length=1, description="Markdown, shown in the Airflow UI.")
     level: Literal[0, 1, 2] = Field(
         description="0 manual, 1 automated pipeline, 2 continuous monitoring and retraining."
     )
-    owner: Owner
-    tags: tuple[Name, ...] = ()
-    schedule: Schedule
-    feeds: dict[Name, Feed] = Field(min_length=1)
-    gold: Gold
-    costs: Costs
-    rule: Rule
-    training: Training
-    gate: Gate
-    monitoring: Monitoring
-    retraining: Retraining
+    owner: Owner = Field(description="Who answers for the use case.")
+    tags: tuple[Name, ...] = Field(default=(), description="To find its DAGs by.")
+    schedule: Schedule = Field(description="When windows begin and end. All times are UTC.")
+    feeds: dict[Name, Feed] = Field(
+        min_length=1, description="Raw files by feed; the name is also the files' prefix."
+    )
+    gold: Gold = Field(description="The contract between dbt and everything that reads it.")
+    costs: Costs = Field(description="What each outcome costs.")
+    rule: Rule = Field(description="What the business does today: the baseline to beat.")
+    training: Training = Field(description="How candidates are trained.")
+    gate: Gate = Field(description="What a candidate must show before it becomes champion.")
+    monitoring: Monitoring = Field(description="What is watched.")
+    retraining: Retraining = Field(description="What starts a retraining.")
