@@ -1,0 +1,173 @@
+"""The command line: `ratchet --help`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ratchet.errors import RatchetError
+from ratchet.settings import Settings
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit status: 0 done, 1 refused or failed, 130 interrupted."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments) or 0)
+    except RatchetError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; run the same command again to go on", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ratchet", description="A model factory on Airflow and dbt."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: object, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(run=run)
+        return sub
+
+    sub = command("lint", _lint, "Check specs: every problem with file, line, field and remedy.")
+    sub.add_argument(
+        "paths", nargs="*", type=Path, help="specs or folders (default: all use cases)"
+    )
+
+    command("schema", _schema, "Print the JSON Schema of a spec.")
+
+    command("pools", _pools, "Print the pools that the DAGs need, for `airflow pools import`.")
+
+    sub = command("demo", _demo, "Run the flagship: January, February, then week by week.")
+    _level(sub)
+    sub.add_argument(
+        "--weeks", type=int, default=6, help="weekly windows after February (default 6)"
+    )
+    sub.add_argument("--no-ui", action="store_true", help="end after the summary")
+
+    sub = command("replay", _replay, "Run the flagship through all of 2013.")
+    _level(sub)
+    sub.add_argument("--no-ui", action="store_true", help="end after the summary")
+
+    for name in ("approve", "refuse"):
+        sub = command(name, _answer, f"Answer the candidate that waits for a person: {name} it.")
+        sub.set_defaults(answer=name)
+        sub.add_argument("--reason", default="", help="for the ledger")
+        _level(sub)
+
+    sub = command("summary", _summary, "Print what a use case did so far, and write it as a page.")
+    _level(sub)
+
+    sub = command(
+        "ledger", _ledger, "Show all decisions in order, and check that none was changed."
+    )
+    sub.add_argument("use_case", nargs="?", default="flights")
+    _level(sub)
+
+    sub = command("quarantine", _quarantine, "List quarantined rows and files with their reasons.")
+    sub.add_argument("use_case", nargs="?", default="flights")
+    sub.add_argument(
+        "--limit", type=int, default=20, help="rows to show for each feed (default 20)"
+    )
+    _level(sub)
+    return parser
+
+
+def _level(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--level", type=int, choices=(0, 1, 2), help="default: what the spec declares")
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    from ratchet.orchestration.demo import settings_at
+
+    return settings_at(arguments.level, Settings.load())
+
+
+def _lint(arguments: argparse.Namespace) -> int:
+    from ratchet.spec import lint_paths
+
+    return lint_paths(arguments.paths or [Settings.load().use_cases])
+
+
+def _schema(_: argparse.Namespace) -> None:
+    from ratchet.spec import json_schema
+
+    print(json_schema(), end="")
+
+
+def _pools(_: argparse.Namespace) -> None:
+    from ratchet.orchestration.pools import pools_file
+    from ratchet.spec import load_specs
+
+    print(pools_file(list(load_specs(Settings.load().use_cases).values())))
+
+
+def _run(arguments: argparse.Namespace, weeks: int | None) -> None:
+    from rich.console import Console
+
+    from ratchet.orchestration.demo import run
+
+    run(_settings(arguments), weeks, ui=not arguments.no_ui, console=Console())
+
+
+def _demo(arguments: argparse.Namespace) -> None:
+    _run(arguments, arguments.weeks)
+
+
+def _replay(arguments: argparse.Namespace) -> None:
+    _run(arguments, None)
+
+
+def _answer(arguments: argparse.Namespace) -> int:
+    from ratchet.orchestration.client import AirflowClient
+    from ratchet.orchestration.stack import USER, LocalAirflow
+    from ratchet.orchestration.tasks import APPROVE, REFUSE
+
+    airflow = LocalAirflow(_settings(arguments))
+    client = AirflowClient(airflow.url, USER, airflow.password)
+    waiting = client.questions()
+    if not waiting:
+        print("no candidate waits for an answer", file=sys.stderr)
+        return 1
+    for question in waiting:
+        option = APPROVE if arguments.answer == "approve" else REFUSE
+        client.answer(question, option, reason=arguments.reason)
+        print(f"{question.subject} {option}")
+    return 0
+
+
+def _summary(arguments: argparse.Namespace) -> None:
+    from rich.console import Console
+
+    from ratchet.orchestration.demo import USE_CASE, print_summary
+    from ratchet.spec import load_spec
+
+    settings = _settings(arguments)
+    spec = load_spec(settings.use_cases / f"{USE_CASE}.yaml")
+    print_summary(spec, settings, Console())
+
+
+def _ledger(arguments: argparse.Namespace) -> None:
+    from ratchet.ledger import Ledger
+
+    folder = _settings(arguments).lake(arguments.use_case).ledger
+    for entry in Ledger(folder).entries():
+        decision = entry.decision
+        subject = ", ".join(f"{key} {value[:12]}" for key, value in decision.subject.items())
+        print(
+            f"{entry.number:4}  {decision.window}  {decision.kind:9} {decision.verdict}  {subject}"
+        )
+        for reason in decision.reasons:
+            print(f"        {reason}")
+
+
+def _quarantine(arguments: argparse.Namespace) -> None:
+    from ratchet.feeds import print_quarantine
+
+    print_quarantine(_settings(arguments).lake(arguments.use_case), arguments.limit)

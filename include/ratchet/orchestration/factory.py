@@ -1,0 +1,234 @@
+"""Turns a spec into the DAGs of its level.
+
+A level adds automation and obligations, never another pipeline: the tasks are the same at every
+level, and only what starts a DAG, whether a person must approve, and whether monitoring may ask
+for a retraining, depend on it.
+
+=================  ===========  ===========  ===========================
+DAG                level 0      level 1      level 2
+=================  ===========  ===========  ===========================
+refine_data        by hand      each window  each window
+score_window       by hand      new gold     new gold
+monitor_champion   by hand      new scores   new scores, may ask to retrain
+train_candidate    by hand, a   new gold     a request to retrain
+                   person
+                   approves
+=================  ===========  ===========  ===========================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from inspect import cleandoc
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import (
+    DAG,
+    Asset,
+    CronDataIntervalTimetable,
+    Param,
+    PartitionedAssetTimetable,
+    task,
+)
+
+from ratchet.errors import SpecError
+from ratchet.orchestration import tasks
+from ratchet.orchestration.assets import Assets
+from ratchet.orchestration.pools import warehouse_pool
+from ratchet.spec import Spec, load_spec
+
+RETRY_DELAY = timedelta(seconds=5)  # what is retried is a killed process or a busy machine
+
+_WINDOW_FORM = {
+    "window": Param(
+        None,
+        type=["null", "string"],
+        title="Window",
+        description="[start, end) in UTC, like 2013-03-01T0000--2013-03-08T0000",
+        pattern=r"^\d{4}-\d\d-\d\dT\d{4}--\d{4}-\d\d-\d\dT\d{4}$",
+    )
+}
+
+
+def build_dags(folder: Path) -> dict[str, DAG]:
+    """Turn every spec of a folder into its DAGs; a wrong spec takes nothing else with it.
+
+    Parameters
+    ----------
+    folder
+        Where the specs lie, one `<use case>.yaml` each.
+
+    Returns
+    -------
+    DAGs by id. For specs that are wrong, see `check_specs`.
+    """
+    dags = {}
+    for path in sorted(folder.glob("*.yaml")):
+        with suppress(SpecError):
+            dags |= {dag.dag_id: dag for dag in dags_of(load_spec(path))}
+    return dags
+
+
+def check_specs(folder: Path) -> None:
+    """Refuse a folder in which a spec is wrong.
+
+    Raises
+    ------
+    SpecError
+        With all that is wrong in any of them.
+    """
+    problems = []
+    for path in sorted(folder.glob("*.yaml")):
+        try:
+            load_spec(path)
+        except SpecError as error:
+            problems.append(str(error))
+    if problems:
+        raise SpecError("\n".join(problems))
+
+
+def dags_of(spec: Spec) -> list[DAG]:
+    """Build the DAGs of one use case."""
+    assets = Assets.of(spec)
+    automatic = spec.level > 0
+    return [
+        _refine_data(spec, assets),
+        _score_window(spec, assets, assets.gold if automatic else None),
+        _monitor_champion(spec, assets, assets.predictions if automatic else None),
+        _train_candidate(spec, assets, (None, assets.gold, assets.retraining)[spec.level]),
+    ]
+
+
+def _dag(spec: Spec, verb_object: str, doc: str, schedule: Any, **kwargs: Any) -> DAG:
+    return DAG(
+        dag_id=f"{spec.name}__{verb_object}",
+        description=cleandoc(doc).splitlines()[0].removeprefix("**Purpose** "),
+        doc_md=f"# {spec.title}\n\n{cleandoc(doc)}\n\n---\n\n{spec.description}",
+        schedule=schedule,
+        tags={spec.name, f"level-{spec.level}", *spec.tags},
+        max_active_runs=1,
+        default_args={
+            "owner": spec.owner.name,
+            "retries": 2,
+            "retry_delay": RETRY_DELAY,
+        },
+        params=_WINDOW_FORM,
+        **kwargs,
+    )
+
+
+def _after(asset: Asset | None) -> PartitionedAssetTimetable | None:
+    return PartitionedAssetTimetable(assets=asset) if asset else None
+
+
+def _task(function: Callable[..., Any], **kwargs: Any) -> Any:
+    return task(task_id=function.__name__, **kwargs)(function)
+
+
+def _refine_data(spec: Spec, assets: Assets) -> DAG:
+    """**Purpose** Take in a window's raw files and refine them to tested gold tables.
+
+    **Reads** the producers' inbox.
+    **Writes** the lake's landing zone, the warehouse, and its published copy.
+    **Runs when, and why then** at the end of each window, as all its files are there by then; by
+    hand at level 0.
+    **Safe to re-run because** each layer replaces exactly the rows of the window, and what is
+    published is swapped in as a whole.
+    **If it fails** the log names the file or the test. Bad rows are in quarantine, nothing of
+    the window has been published, and everyone still reads the tables of the last good window.
+    """
+    schedule = spec.schedule
+    with _dag(
+        spec,
+        "refine_data",
+        _refine_data.__doc__ or "",
+        CronDataIntervalTimetable(schedule.cron, timezone="UTC") if spec.level > 0 else None,
+        start_date=schedule.start,
+        end_date=schedule.end and schedule.end - timedelta(minutes=1),
+        catchup=False,
+    ) as dag:
+        name, pool = spec.name, warehouse_pool(spec)
+        land = _task(tasks.land_feeds)(name)
+        bronze = _task(tasks.build_bronze, pool=pool)(name)
+        silver = _task(tasks.build_silver, pool=pool)(name)
+        gold = _task(tasks.build_gold, pool=pool)(name)
+        publish = _task(tasks.publish_gold, pool=pool, outlets=[assets.gold])(name)
+        land >> bronze >> silver >> gold >> publish
+    return dag
+
+
+def _score_window(spec: Spec, assets: Assets, after: Asset | None) -> DAG:
+    """**Purpose** Answer for every decision of the window with the champion of that moment.
+
+    **Reads** published gold features, and the champion's release from the registry.
+    **Writes** one file of predictions, with version, threshold and decision.
+    **Runs when, and why then** when the window's gold tables have been published; by hand at
+    level 0.
+    **Safe to re-run because** the champion is the one that was in force when the window began,
+    whenever the run takes place, and the file is replaced as a whole.
+    **If it fails** there are no predictions for the window; earlier ones stay.
+    """
+    with _dag(spec, "score_window", _score_window.__doc__ or "", _after(after)) as dag:
+        _task(tasks.score_window, outlets=[assets.predictions])(spec.name)
+    return dag
+
+
+def _monitor_champion(spec: Spec, assets: Assets, after: Asset | None) -> DAG:
+    """**Purpose** Compare what was decided with what happened; at level 2, ask for a retraining.
+
+    **Reads** predictions, outcomes that have matured, and the champion's training profile.
+    **Writes** realised cost and quality by cohort, drift, and the decision to the ledger.
+    **Runs when, and why then** when the window has been scored; by hand at level 0.
+    **Safe to re-run because** its files are replaced as a whole and a decision is recorded once.
+    **If it fails** nothing is decided, and the champion stays.
+    A skipped `request_retraining` means: there is no reason to retrain, see the ledger.
+    """
+    with _dag(spec, "monitor_champion", _monitor_champion.__doc__ or "", _after(after)) as dag:
+        observe = _task(tasks.observe_window)(spec.name)
+        if spec.level == 2:
+            observe >> _task(tasks.request_retraining, outlets=[assets.retraining])(spec.name)
+    return dag
+
+
+def _train_candidate(spec: Spec, assets: Assets, after: Asset | None) -> DAG:
+    """**Purpose** Train candidates, and make the best one champion if it passes the gate.
+
+    **Reads** published gold features and the outcomes that had matured by the window's end.
+    **Writes** a snapshot, releases in the registry, and the gate's decision to the ledger.
+    **Runs when, and why then** by hand at level 0; on new gold data at level 1; when monitoring
+    asks for it at level 2.
+    **Safe to re-run because** the snapshot is named by its content, and a candidate of the same
+    window and snapshot is registered once.
+    **If it fails** the champion stays. A skipped `promote_champion` is no failure: the candidate
+    was refused, and the reasons are in the ledger.
+    """
+    with _dag(spec, "train_candidate", _train_candidate.__doc__ or "", _after(after)) as dag:
+        name = spec.name
+        snapshot_id = _task(tasks.take_snapshot)(name)
+        trained = (
+            _task(tasks.train_candidate, map_index_template="{{ task.op_kwargs['estimator'] }}")
+            .partial(use_case=name, snapshot_id=snapshot_id)
+            .expand(estimator=list(spec.training.estimators))
+        )
+        version = _task(tasks.evaluate_candidates)(name, snapshot_id=snapshot_id)
+        pack = task.short_circuit(task_id="judge_candidate")(tasks.judge_candidate)(
+            name, version=version
+        )
+        promote = _task(tasks.promote_champion, outlets=[assets.champion])
+        trained >> version
+        if spec.level == 0:
+            approve_candidate = HITLOperator(
+                task_id="approve_candidate",
+                subject=f"Make this candidate the champion of {name}?",
+                body="{{ ti.xcom_pull(task_ids='judge_candidate') }}",
+                options=[tasks.APPROVE, tasks.REFUSE],
+                params={"reason": Param("", type="string", description="For the ledger.")},
+            )
+            pack >> approve_candidate
+            promote(name, version=version, answer=approve_candidate.output)
+        else:
+            pack >> promote(name, version=version)
+    return dag

@@ -1,0 +1,254 @@
+"""The task bodies. Each reads its window from the run, calls one stage, and returns a few facts.
+
+A `RatchetError` is a result that a retry would not change, so it fails the task at once; anything
+else (a killed process, a full disk) is retried by Airflow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+from airflow.sdk import Asset
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from ratchet.decision import Decision
+from ratchet.errors import RatchetError
+from ratchet.ledger import Ledger
+from ratchet.settings import Settings
+from ratchet.spec import Spec, load_spec
+from ratchet.window import Window
+
+Facts = dict[str, Any]
+APPROVE, REFUSE = "Approve", "Refuse"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a task body knows: the use case, the window, the folders, and Airflow's context."""
+
+    spec: Spec
+    window: Window
+    settings: Settings
+    context: dict[str, Any]
+
+    @property
+    def id(self) -> str:
+        """Airflow's id of the DAG run."""
+        return str(self.context["run_id"])
+
+    @property
+    def stage(self) -> tuple[Spec, Window, Settings]:
+        """The arguments that every stage takes first, or last."""
+        return self.spec, self.window, self.settings
+
+    def record(self, decision: Decision) -> Decision:
+        """Write a decision to the use case's ledger, once."""
+        return Ledger(self.settings.lake(self.spec.name).ledger).record(decision)
+
+    def emit(self, asset: Asset, **extra: str) -> None:
+        """Mark the window as the asset's new partition, should the task succeed."""
+        event = self.context["outlet_events"][asset]
+        event.add_partitions(self.window.key)
+        event.extra = extra
+
+
+def window_of(context: dict[str, Any]) -> Window:
+    """Return the window of a run: its partition, else its form, else its data interval."""
+    run = context["dag_run"]
+    key = run.partition_key or (run.conf or {}).get("window")
+    if key:
+        return Window.parse(key)
+    if run.data_interval_start is None:
+        raise RatchetError(
+            "the run has no window: trigger it with one in the form, "
+            "like 2013-03-01T0000--2013-03-08T0000"
+        )
+    return Window(run.data_interval_start, run.data_interval_end)
+
+
+def body(function: Callable[..., Facts | str | bool]) -> Callable[..., Facts | str | bool]:
+    """Make a task body of a function that takes a `Run`."""
+
+    @wraps(function)
+    def execute(use_case: str, **kwargs: Any) -> Facts | str | bool:
+        from airflow.sdk import get_current_context
+
+        settings = Settings.load()
+        context = dict(get_current_context())
+        try:
+            spec = load_spec(settings.use_cases / f"{use_case}.yaml")
+            return function(Run(spec, window_of(context), settings, context), **kwargs)
+        except (RatchetError, ValueError) as error:
+            raise AirflowFailException(f"{type(error).__name__}: {error}") from error
+
+    del execute.__wrapped__  # else Airflow binds arguments to the inner function's signature
+    return execute
+
+
+@body
+def land_feeds(run: Run) -> Facts:
+    """Take in what the producers sent for the window."""
+    from ratchet.feeds import land
+
+    landings = land(*run.stage, run.id)
+    return {
+        landing.feed: f"{landing.accepted:,} accepted, {landing.quarantined:,} quarantined"
+        for landing in landings
+    }
+
+
+def _build(run: Run, layer: str) -> Facts:
+    from ratchet.warehouse import build
+
+    spec, window, settings = run.stage
+    report = build(spec, window, layer, settings, run.id)
+    return {"models": report.models, "tests": report.tests, "seconds": round(report.seconds, 2)}
+
+
+@body
+def build_bronze(run: Run) -> Facts:
+    """Build and test the window's landed rows."""
+    return _build(run, "bronze")
+
+
+@body
+def build_silver(run: Run) -> Facts:
+    """Build and test the conformed tables."""
+    return _build(run, "silver")
+
+
+@body
+def build_gold(run: Run) -> Facts:
+    """Build and test features, outcomes and marts."""
+    return _build(run, "gold")
+
+
+@body
+def publish_gold(run: Run) -> Facts:
+    """Give everyone else the tables whose tests passed."""
+    from ratchet.orchestration.assets import Assets
+    from ratchet.warehouse import publish
+
+    path = publish(*run.stage)
+    run.emit(Assets.of(run.spec).gold)
+    return {"published": path.name}
+
+
+@body
+def score_window(run: Run) -> Facts:
+    """Answer for every decision of the window with the champion of that moment."""
+    from ratchet.orchestration.assets import Assets
+    from ratchet.serving import score
+
+    report = score(*run.stage)
+    run.emit(Assets.of(run.spec).predictions)
+    return {"rows": report.rows, "champion": report.champion or "none yet: the rule decides"}
+
+
+@body
+def observe_window(run: Run) -> Facts:
+    """Compare what was decided with what happened, and today's data with the training data."""
+    from ratchet.monitoring import observe
+
+    observation = observe(*run.stage)
+    return {"champion": observation.champion or "none"}
+
+
+@body
+def request_retraining(run: Run) -> Facts:
+    """Decide whether to retrain; skip if there is no reason to."""
+    from ratchet.monitoring import decide_retraining, observe
+    from ratchet.orchestration.assets import Assets
+
+    decision = run.record(decide_retraining(observe(*run.stage), run.spec))
+    if decision.verdict != "requested":
+        raise AirflowSkipException("; ".join(decision.reasons))
+    reason = str(decision.evidence["reason"])
+    run.emit(Assets.of(run.spec).retraining, reason=reason)
+    return {"reason": reason}
+
+
+@body
+def take_snapshot(run: Run) -> str:
+    """Freeze the rows whose labels had matured by the window's end."""
+    from ratchet.warehouse import take_snapshot
+
+    return str(take_snapshot(*run.stage).id)
+
+
+@body
+def train_candidate(run: Run, estimator: str, snapshot_id: str) -> Facts:
+    """Fit one estimator."""
+    from ratchet.training import train
+
+    spec, window, settings = run.stage
+    candidate = train(spec, window, snapshot_id, estimator, settings)
+    return {"estimator": estimator, "rows": candidate.train_rows}
+
+
+@body
+def evaluate_candidates(run: Run, snapshot_id: str) -> str:
+    """Compare candidates, baselines and champion on the same later rows; register the best."""
+    from ratchet.evaluation import evaluate
+    from ratchet.registry import register
+
+    spec, window, settings = run.stage
+    evaluate(spec, window, snapshot_id, settings)
+    return str(register(spec, window, settings))
+
+
+@body
+def judge_candidate(run: Run, version: str) -> str:
+    """Pass the gate, or be refused: what follows is skipped then. Return the evidence pack."""
+    from ratchet.evaluation import judge, load_evidence
+    from ratchet.registry import refuse
+
+    decision = run.record(judge(load_evidence(*run.stage), run.spec))
+    if decision.verdict != "accepted":
+        refuse(*run.stage, version)
+        return ""
+    checks = [f"- {clause.text}" for clause in decision.clauses]
+    return "\n".join([f"The gate accepts version {version} of `{run.spec.name}`:", "", *checks])
+
+
+@body
+def promote_champion(run: Run, version: str, answer: dict[str, Any] | None = None) -> Facts:
+    """Make the accepted candidate the champion; skip if a person refused it."""
+    from ratchet.orchestration.assets import Assets
+    from ratchet.registry import promote, refuse
+
+    if answer is not None:
+        approval = run.record(_approval(run, version, answer))
+        if approval.verdict != "approved":
+            refuse(*run.stage, version)
+            raise AirflowSkipException("; ".join(approval.reasons))
+    promote(*run.stage, version)
+    run.emit(Assets.of(run.spec).champion, version=version)
+    return {"champion": version}
+
+
+def _approval(run: Run, version: str, answer: dict[str, Any]) -> Decision:
+    from ratchet.decision import Clause
+
+    chosen = answer["chosen_options"][0]
+    author = (answer.get("responded_by_user") or {}).get("name", "unknown")
+    reason = (answer.get("params_input") or {}).get("reason") or "no reason given"
+    clause = Clause(
+        name="person_approves",
+        passed=chosen == APPROVE,
+        observed=chosen,
+        required=APPROVE,
+        text=f"{author} answered {chosen!r}: {reason}",
+    )
+    return Decision(
+        kind="approval",
+        use_case=run.spec.name,
+        window=run.window.key,
+        verdict="approved" if clause.passed else "refused",
+        clauses=(clause,),
+        subject={"version": version},
+        author=author,
+    )
