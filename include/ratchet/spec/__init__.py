@@ -1,0 +1,14 @@
+"""Use cases: the types of a spec, reading and checking it, and its published JSON Schema."""
+
+from ratchet.spec.load import lint, lint_paths, load_spec, load_specs
+from ratchet.spec.schema import json_schema
+from ratchet.spec.types import Spec
+
+__all__ = [
+    "Spec",
+    "json_schema",
+    "lint",
+    "lint_paths",
+    "load_spec",
+    "load_specs",
+]

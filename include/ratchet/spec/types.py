@@ -2,7 +2,7 @@
 
 Every model is frozen and refuses unknown keys. Field descriptions become the published JSON
 Schema (`ratchet schema`), so they are written for the person who writes a spec. Validators say
-what one part may hold; what several parts must agree on stands in `lint`. Their messages end
+what one part may hold; what several parts must agree on stands in `checks`. Their messages end
 with a remedy, after a semicolon.
 """
 

@@ -1,0 +1,96 @@
+"""What several parts of a spec must agree on, once each part is right by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, timedelta
+
+from croniter import croniter
+
+from ratchet.spec.source import Field
+from ratchet.spec.types import Spec
+
+Disagreement = tuple[Field, str]
+
+_COIN_TOSS = 0.5  # ROC-AUC of answers that know nothing
+
+
+def disagreements(spec: Spec) -> Iterator[Disagreement]:
+    """Yield each field that can't stand beside another one, with the reason and a remedy."""
+    yield from _of_schedule(spec)
+    yield from _of_feeds(spec)
+    yield from _of_columns(spec)
+    yield from _of_training(spec)
+    yield from _of_floors(spec)
+
+
+def _of_schedule(spec: Spec) -> Iterator[Disagreement]:
+    cron = spec.schedule.cron
+    if not croniter.is_valid(cron):
+        text = f"{cron!r} has no ticks; write minute, hour, day of month, month, day of week"
+        yield ("schedule", "cron"), text
+        return
+    for name in ("history_start", "start", "end"):
+        bound = getattr(spec.schedule, name)
+        if bound is None:
+            continue
+        if bound.second or bound.microsecond:
+            yield ("schedule", name), "is finer than a minute; leave out the seconds"
+        elif name != "history_start" and not croniter.match(cron, bound.astimezone(UTC)):
+            text = f"is no tick of {cron!r}, so windows would not join; move it to one"
+            yield ("schedule", name), text
+
+
+def _of_feeds(spec: Spec) -> Iterator[Disagreement]:
+    first = spec.schedule.history_start.astimezone(UTC).date()
+    for name, feed in spec.feeds.items():
+        if feed.files == "once" and feed.active.start < first:
+            text = f"is before the first window, so the file is never landed; give {first} or later"
+            yield ("feeds", name, "active", "start"), text
+
+
+def _of_columns(spec: Spec) -> Iterator[Disagreement]:
+    gold = spec.gold
+    if gold.features_table == gold.outcomes_table:
+        yield ("gold", "outcomes_table"), "is the features table too; give outcomes a table"
+    roles: dict[str, str] = {}
+    for column, part, role in (
+        (gold.key, "gold", "key"),
+        (gold.decided_at, "gold", "decided_at"),
+        (gold.label, "gold", "label"),
+        (gold.label_known_at, "gold", "label_known_at"),
+        (spec.rule.column, "rule", "column"),
+    ):
+        if column in roles:
+            yield (part, role), f"{column!r} is {roles[column]} too; give each its own column"
+        roles.setdefault(column, f"{part}.{role}")
+    for column in gold.features:
+        if column in roles:
+            text = f"is {roles[column]}, which a model must not read; remove the feature"
+            yield ("gold", "features", column), text
+
+
+def _of_training(spec: Spec) -> Iterator[Disagreement]:
+    training, schedule = spec.training, spec.schedule
+    history = (schedule.start - schedule.history_start) / timedelta(days=1)
+    if training.holdout_days >= history:
+        text = (
+            f"leaves nothing of the first {history:g} days to train on; "
+            "shorten it, or let schedule.start be later"
+        )
+        yield ("training", "holdout_days"), text
+    if training.max_history_days is not None and training.max_history_days <= training.holdout_days:
+        text = f"is no longer than the {training.holdout_days} days of holdout; lengthen it"
+        yield ("training", "max_history_days"), text
+
+
+def _of_floors(spec: Spec) -> Iterator[Disagreement]:
+    if spec.gate.min_roc_auc < _COIN_TOSS:
+        text = f"lets answers pass that are worse than chance; give {_COIN_TOSS} or more"
+        yield ("gate", "min_roc_auc"), text
+    if spec.gate.min_holdout_rows >= spec.training.min_rows:
+        text = "is not below training.min_rows, so the holdout may be all there is; lower it"
+        yield ("gate", "min_holdout_rows"), text
+    if spec.monitoring.min_rows < spec.monitoring.bins:
+        text = f"leaves bins empty; give a row for each of the {spec.monitoring.bins} or more"
+        yield ("monitoring", "min_rows"), text
