@@ -8,17 +8,11 @@ from typing import TYPE_CHECKING
 
 from ratchet.spec.schema import description_of, names_in
 from ratchet.spec.source import Field, Problem, Source
+from ratchet.spec.types import NAME_PATTERN
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
-
-_REMEDIES = {
-    "string_type": "put it in quotes",
-    "timezone_aware": "end it with Z for UTC",
-    "string_too_long": "shorten it",
-}
-_NAME_REMEDY = "use small letters, digits and underscores, a letter first"
 
 
 def explain(error: ValidationError, source: Source) -> list[Problem]:
@@ -43,9 +37,9 @@ def _text(field: Field, details: list[ErrorDetails]) -> str:
             return _unknown(field)
         case "value_error":
             return str(detail["ctx"]["error"])
-    wanted = dict.fromkeys(each["msg"].removeprefix("Input should ") for each in details)
-    what = " or ".join(wanted).replace("an object", "a map of keys to values")
-    return f"should {what}, not {reprlib.repr(detail['input'])}; {_remedy(field, detail)}"
+    wanted = " or ".join(each["msg"].partition(" should ")[2] for each in details)
+    wanted = wanted.replace(" or be ", " or ").replace("an object", "a map of keys to values")
+    return f"should {wanted}, not {reprlib.repr(detail['input'])}; {_remedy(field, detail)}"
 
 
 def _unknown(field: Field) -> str:
@@ -56,11 +50,11 @@ def _unknown(field: Field) -> str:
 
 
 def _remedy(field: Field, detail: ErrorDetails) -> str:
-    known = _REMEDIES.get(detail["type"])
-    if (
-        known is None
-        and detail["type"] == "string_pattern_mismatch"
-        and "@" not in str(detail["ctx"])
-    ):
-        known = _NAME_REMEDY
-    return known or f"correct it: {description_of(field)}"
+    if detail.get("ctx", {}).get("pattern") == NAME_PATTERN:
+        return "use small letters, digits and underscores, a letter first"
+    if detail["type"] == "timezone_aware":
+        return "end it with Z for UTC"
+    if detail["type"] == "string_type" and isinstance(detail["input"], bool | int | float):
+        return "put it in quotes"
+    meaning = description_of(field)
+    return f"correct it: {meaning}" if meaning else "correct it"
