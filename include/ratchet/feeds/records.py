@@ -1,0 +1,195 @@
+"""What landing leaves behind, for those who read it.
+
+The folder of a feed's window, `Lake.landing(feed, window)`, holds
+
+`raw/`
+    every file as it came, named by its content, never changed.
+`accepted.parquet`
+    the rows that keep the feed's contract, typed, with `_file, _row, _sha256, _loaded_at, _run_id,
+    _window`. `_row` is the line of the file on which the row begins, from 1.
+`quarantine.parquet`
+    everything else: the same `_` columns, what stood there as JSON, and the reasons. A whole file
+    that can't be read is one entry without `_row`.
+`manifest.json`
+    a `FeedLanding`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Literal
+
+import duckdb
+from pydantic import BaseModel, ConfigDict
+
+from ratchet.errors import FeedError
+from ratchet.settings import Lake, Settings
+from ratchet.spec.types import Spec
+from ratchet.window import Window
+
+MANIFEST = "manifest.json"
+ACCEPTED = "accepted.parquet"
+QUARANTINE = "quarantine.parquet"
+
+
+def arrival(day: date) -> datetime:
+    """Return when the file of a day is whole: the midnight (UTC) that ends the day."""
+    return datetime.combine(day + timedelta(days=1), time(), UTC)
+
+
+class Record(BaseModel):
+    """Base of what a manifest holds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LandedFile(Record):
+    """One file as it came: `rows` is `accepted + quarantined`, 0 if the whole file is refused.
+
+    `arrived_at` is when its producer had it whole, by the stamp of its name.
+    """
+
+    name: str
+    sha256: str
+    bytes: int
+    producer: str
+    arrived_at: datetime
+    rows: int
+    accepted: int
+    verdict: Literal["accepted", "quarantined"]
+    reason: str | None
+
+    @property
+    def quarantined(self) -> int:
+        """Rows that broke the contract."""
+        return self.rows - self.accepted
+
+    @property
+    def day(self) -> date:
+        """The day that stamps the file's name."""
+        return self.arrived_at.date() - timedelta(days=1)
+
+    def raw(self, folder: Path) -> Path:
+        """Where the bytes lie below the folder of the feed's window."""
+        return folder / "raw" / f"{self.sha256[:16]}_{self.name}"
+
+
+class FeedLanding(Record):
+    """One feed's window, landed."""
+
+    feed: str
+    window: str
+    run_id: str
+    files: tuple[LandedFile, ...]
+
+    @property
+    def rows(self) -> int:
+        """Landed rows: accepted and quarantined."""
+        return sum(file.rows for file in self.files)
+
+    @property
+    def accepted(self) -> int:
+        """Rows that keep the contract."""
+        return sum(file.accepted for file in self.files)
+
+    @property
+    def quarantined(self) -> int:
+        """Rows that break the contract, or can't be read."""
+        return self.rows - self.accepted
+
+
+class Refusal(Record):
+    """A row, or a whole file if `row` is None, that was not accepted.
+
+    `raw` is what stood there: values by column, or the line as text if it can't be read.
+    """
+
+    feed: str
+    window: str
+    file: str
+    row: int | None
+    raw: dict[str, str | None] | str | None
+    reasons: tuple[str, ...]
+
+
+def read_landings(spec: Spec, window: Window, settings: Settings) -> list[FeedLanding]:
+    """Return what was landed of each feed in a window.
+
+    Raises
+    ------
+    FeedError
+        If the window was not landed.
+    """
+    lake = settings.lake(spec.name)
+    return [read_manifest(lake.landing(feed, window)) for feed in spec.feeds]
+
+
+def read_manifest(folder: Path) -> FeedLanding:
+    """Read the manifest of one feed's window; raise FeedError if there is none."""
+    try:
+        return FeedLanding.model_validate_json((folder / MANIFEST).read_bytes())
+    except FileNotFoundError as error:
+        raise FeedError(f"{folder} holds no landed window: land it first") from error
+
+
+def earlier_landings(lake: Lake, feed: str, window: Window) -> Iterator[FeedLanding]:
+    """Yield what was landed of a feed in windows that begin before `window`, oldest first."""
+    folder = lake.landing(feed, window)
+    for manifest in sorted(folder.parent.glob(f"*/{MANIFEST}")):
+        if manifest.parent.name < folder.name:
+            yield read_manifest(manifest.parent)
+
+
+def landing_sha256(spec: Spec, window: Window, settings: Settings) -> str:
+    """Return a hash over all files of a window and their verdicts: what a data decision is on.
+
+    The same files give the same hash, whichever run landed them.
+
+    Raises
+    ------
+    FeedError
+        If the window was not landed.
+    """
+    files = [
+        (landing.feed, file.name, file.sha256, file.verdict, file.accepted)
+        for landing in read_landings(spec, window, settings)
+        for file in landing.files
+    ]
+    return hashlib.sha256(json.dumps(files).encode()).hexdigest()
+
+
+def read_quarantine(spec: Spec, window: Window | None, settings: Settings) -> list[Refusal]:
+    """Return what was not accepted in a window, or in all of them, by feed, window, file and row.
+
+    Raises
+    ------
+    FeedError
+        If nothing was landed.
+    """
+    lake = settings.lake(spec.name)
+    refusals: list[Refusal] = []
+    for feed in spec.feeds:
+        pattern = str(lake.root / "landing" / feed / (window.key if window else "*") / QUARANTINE)
+        try:
+            rows = duckdb.execute(
+                "select _window, _file, _row, raw, reasons from read_parquet(?) order by all",
+                [pattern],
+            ).fetchall()
+        except duckdb.IOException as error:
+            raise FeedError(f"{pattern} does not exist: land the window first") from error
+        for key, file, row, raw, reasons in rows:
+            refusals.append(
+                Refusal(
+                    feed=feed,
+                    window=key,
+                    file=file,
+                    row=row,
+                    raw=raw and json.loads(raw),
+                    reasons=reasons,
+                )
+            )
+    return refusals
