@@ -14,7 +14,12 @@ from airflow.listeners import hookimpl
 from airflow.plugins_manager import AirflowPlugin
 
 STAGES = ("feeds", "warehouse", "training", "evaluation", "registry", "serving", "monitoring")
-HEAVY = (*(f"ratchet.{stage}" for stage in STAGES), "dbt.cli.main", "mlflow")
+HEAVY = (
+    "ratchet.orchestration.factory",  # every task parses its DAG file
+    *(f"ratchet.{stage}" for stage in STAGES),
+    "dbt.cli.main",
+    "mlflow",
+)
 
 
 @hookimpl

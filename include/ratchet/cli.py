@@ -92,13 +92,15 @@ def _settings(arguments: argparse.Namespace) -> Settings:
 def _lint(arguments: argparse.Namespace) -> int:
     from ratchet.spec import lint_paths
 
-    return lint_paths(arguments.paths or [Settings.load().use_cases])
+    problems = lint_paths(arguments.paths or [Settings.load().use_cases])
+    print("\n".join(problems) or "all specs are right")
+    return bool(problems)
 
 
 def _schema(_: argparse.Namespace) -> None:
-    from ratchet.spec import json_schema
+    from ratchet.spec import render_schema
 
-    print(json_schema(), end="")
+    print(render_schema(), end="")
 
 
 def _pools(_: argparse.Namespace) -> None:

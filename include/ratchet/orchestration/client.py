@@ -71,11 +71,11 @@ class AirflowClient:
         return self._call(method, f"/api/v2{path}", **kwargs)
 
     def dag_ids(self) -> set[str]:
-        """Ids of all DAGs that have been parsed and are in service."""
+        """Return the ids of all DAGs that have been parsed and are in service."""
         return {dag["dag_id"] for dag in self._api("GET", "/dags", params={"limit": 100})["dags"]}
 
     def import_errors(self) -> list[str]:
-        """What kept DAG files from being parsed."""
+        """Return what kept DAG files from being parsed."""
         found = self._api("GET", "/importErrors")["import_errors"]
         return [f"{error['filename']}: {error['stack_trace']}" for error in found]
 
@@ -95,11 +95,11 @@ class AirflowClient:
         ]
         return {run.window: run for run in runs}
 
-    def trigger(self, dag_id: str, window: Window) -> None:
+    def trigger(self, dag_id: str, window: Window, logical_date: datetime) -> None:
         """Start a run of a DAG by hand, about a window."""
         body = {
             "dag_run_id": f"manual__{window.key}",
-            "logical_date": window.start.isoformat(),
+            "logical_date": logical_date.isoformat(),
             "data_interval_start": window.start.isoformat(),
             "data_interval_end": window.end.isoformat(),
             "conf": {"window": window.key},

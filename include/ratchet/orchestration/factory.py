@@ -38,7 +38,7 @@ from ratchet.errors import SpecError
 from ratchet.orchestration import tasks
 from ratchet.orchestration.assets import Assets
 from ratchet.orchestration.pools import warehouse_pool
-from ratchet.spec import Spec, load_spec
+from ratchet.spec import Spec, lint_paths, load_spec
 
 RETRY_DELAY = timedelta(seconds=5)  # what is retried is a killed process or a busy machine
 
@@ -80,12 +80,7 @@ def check_specs(folder: Path) -> None:
     SpecError
         With all that is wrong in any of them.
     """
-    problems = []
-    for path in sorted(folder.glob("*.yaml")):
-        try:
-            load_spec(path)
-        except SpecError as error:
-            problems.append(str(error))
+    problems = lint_paths([folder])
     if problems:
         raise SpecError("\n".join(problems))
 
@@ -146,7 +141,7 @@ def _refine_data(spec: Spec, assets: Assets) -> DAG:
         "refine_data",
         _refine_data.__doc__ or "",
         CronDataIntervalTimetable(schedule.cron, timezone="UTC") if spec.level > 0 else None,
-        start_date=schedule.start,
+        start_date=schedule.history_start,
         end_date=schedule.end and schedule.end - timedelta(minutes=1),
         catchup=False,
     ) as dag:
@@ -220,6 +215,8 @@ def _train_candidate(spec: Spec, assets: Assets, after: Asset | None) -> DAG:
         promote = _task(tasks.promote_champion, outlets=[assets.champion])
         trained >> version
         if spec.level == 0:
+            from airflow.providers.standard.operators.hitl import HITLOperator
+
             approve_candidate = HITLOperator(
                 task_id="approve_candidate",
                 subject=f"Make this candidate the champion of {name}?",

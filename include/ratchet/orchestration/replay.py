@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 from croniter import croniter
@@ -36,8 +37,8 @@ def windows(spec: Spec) -> Iterator[Window]:
     """
     schedule = spec.schedule
     yield Window(schedule.history_start, schedule.start)
-    ticks = croniter(schedule.cron, schedule.start.timestamp() - 1)
-    for start, end in pairwise(ticks.all_next(type(schedule.start))):
+    ticks = croniter(schedule.cron, schedule.start - timedelta(seconds=1))
+    for start, end in pairwise(ticks.all_next(datetime)):
         window = Window(start, end)
         if schedule.end and window.end > schedule.end:
             return
@@ -141,7 +142,8 @@ class Replay:
             self.client.close_backfills(dag_id)
             self.client.backfill(dag_id, window)
         else:
-            self.client.trigger(dag_id, window)
+            ticks = croniter(self.spec.schedule.cron, window.end)
+            self.client.trigger(dag_id, window, logical_date=ticks.get_prev(datetime))
 
     def _find(self, dag_id: str, window: Window) -> DagRun | None:
         return self.client.runs(dag_id, newest=_NEWEST).get(window)

@@ -6,6 +6,7 @@ else (a killed process, a full disk) is retried by Airflow.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -84,7 +85,10 @@ def body(function: Callable[..., Facts | str | bool]) -> Callable[..., Facts | s
         except (RatchetError, ValueError) as error:
             raise AirflowFailException(f"{type(error).__name__}: {error}") from error
 
-    del execute.__wrapped__  # else Airflow binds arguments to the inner function's signature
+    use_case, _ = inspect.signature(execute, follow_wrapped=False).parameters.values()
+    _, *own = inspect.signature(function).parameters.values()
+    # Airflow reads the signature to know which arguments to pass: without it, all of its context.
+    execute.__signature__ = inspect.Signature([use_case, *own])  # type: ignore[attr-defined]
     return execute
 
 

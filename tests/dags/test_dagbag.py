@@ -1,0 +1,75 @@
+"""The DAG folder as Airflow sees it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from ratchet.settings import PROJECT, Settings
+
+DAGS_PER_USE_CASE = 4
+
+
+def bag(folder: Path):
+    from airflow.dag_processing.dagbag import DagBag
+
+    return DagBag(dag_folder=str(folder), include_examples=False, bundle_path=folder)
+
+
+def test_dagbag_of_the_project_holds_every_use_case_without_error():
+    specs = list(Settings.load().use_cases.glob("*.yaml"))
+    loaded = bag(PROJECT / "dags")
+    assert specs
+    assert not loaded.import_errors
+    assert len(loaded.dags) == DAGS_PER_USE_CASE * len(specs)
+
+
+def test_dagbag_with_a_wrong_spec_shows_one_clear_error_and_all_other_dags(tmp_path, monkeypatch):
+    flights = (Settings.load().use_cases / "flights.yaml").read_text()
+    (tmp_path / "flights.yaml").write_text(flights)
+    (tmp_path / "other.yaml").write_text(
+        flights.replace("name: flights", "name: other").replace(
+            "holdout_days: 14", "holdout_days: x"
+        )
+    )
+    monkeypatch.setenv("RATCHET_USE_CASES", str(tmp_path))
+    loaded = bag(PROJECT / "dags")
+    assert len(loaded.dags) == DAGS_PER_USE_CASE
+    (file, error), *others = loaded.import_errors.items()
+    assert not others
+    assert file == "spec_errors.py"
+    assert "other.yaml:" in error
+    assert "training.holdout_days" in error
+
+
+def test_parsing_fifty_specs_stays_light(tmp_path):
+    flights = (Settings.load().use_cases / "flights.yaml").read_text()
+    for number in range(50):
+        name = f"case{number}"
+        (tmp_path / f"{name}.yaml").write_text(flights.replace("name: flights", f"name: {name}"))
+    code = (
+        "import resource\n"
+        "import airflow.sdk, airflow.providers.standard.operators.hitl, pydantic, yaml\n"
+        "def cpu(): return sum(resource.getrusage(resource.RUSAGE_SELF)[:2])\n"
+        "from pathlib import Path\n"
+        "started = cpu()\n"
+        "from ratchet.orchestration.factory import build_dags\n"
+        f"assert len(build_dags(Path({str(tmp_path)!r}))) == {50 * DAGS_PER_USE_CASE}\n"
+        "print(cpu() - started)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(done.stdout.splitlines()[-1]) < 2
+
+
+def test_dag_files_load_nothing_heavy():
+    code = (
+        "import sys\n"
+        "import airflow.sdk\n"
+        "before = set(sys.modules)\n"
+        "from ratchet.orchestration.factory import build_dags\n"
+        "from ratchet.settings import Settings\n"
+        "assert build_dags(Settings.load().use_cases)\n"
+        "heavy = {'pandas', 'numpy', 'sklearn', 'duckdb', 'pyarrow', 'mlflow', 'dbt', 'scipy'}\n"
+        "print(sorted(heavy & (set(sys.modules) - before)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"

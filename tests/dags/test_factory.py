@@ -1,0 +1,125 @@
+"""What the factory makes of a spec, level by level, and of specs that are wrong."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ratchet.errors import SpecError
+from ratchet.settings import PROJECT
+from ratchet.spec import load_spec
+
+FLIGHTS = PROJECT / "include" / "use_cases" / "flights.yaml"
+DAGS_OF_A_USE_CASE = {"refine_data", "score_window", "monitor_champion", "train_candidate"}
+
+
+def at_level(level: int, folder: Path) -> Path:
+    """Copy the flagship's spec with one line edited: its level."""
+    path = folder / "flights.yaml"
+    path.write_text(re.sub(r"(?m)^level: \d", f"level: {level}", FLIGHTS.read_text()))
+    return path
+
+
+@pytest.fixture(params=[0, 1, 2])
+def level(request: pytest.FixtureRequest) -> int:
+    return int(request.param)
+
+
+@pytest.fixture
+def dags(level: int, tmp_path: Path) -> dict:
+    from ratchet.orchestration.factory import dags_of
+
+    made = dags_of(load_spec(at_level(level, tmp_path)))
+    return {dag.dag_id.removeprefix("flights__"): dag for dag in made}
+
+
+def test_dags_of_any_level_are_the_same_four(dags):
+    assert set(dags) == DAGS_OF_A_USE_CASE
+
+
+def test_dags_of_any_level_follow_the_house_rules(dags, level):
+    for dag in dags.values():
+        where = f"{dag.dag_id}: "
+        assert {"flights", f"level-{level}"} <= set(dag.tags), (
+            where + "needs its use case and level"
+        )
+        for heading in ("Purpose", "Reads", "Writes", "Runs when", "Safe to re-run", "If it fails"):
+            assert f"**{heading}" in dag.doc_md, where + f"its docstring lacks {heading}"
+        assert dag.max_active_runs == 1, where + "windows must not overtake each other"
+        for task in dag.tasks:
+            assert task.owner == "Ratchet maintainers", where + f"{task.task_id} has no owner"
+            assert task.retries == 2, where + f"{task.task_id} must survive a killed process"
+
+
+def test_dags_tasks_are_the_same_at_every_level_but_for_obligations(dags, level):
+    found = {name: set(dag.task_ids) for name, dag in dags.items()}
+    assert ("approve_candidate" in found["train_candidate"]) == (level == 0)
+    assert ("request_retraining" in found["monitor_champion"]) == (level == 2)
+    common = {
+        name: ids - {"approve_candidate", "request_retraining"} for name, ids in found.items()
+    }
+    assert common == {
+        "refine_data": {"land_feeds", "build_bronze", "build_silver", "build_gold", "publish_gold"},
+        "score_window": {"score_window"},
+        "monitor_champion": {"observe_window"},
+        "train_candidate": {
+            "take_snapshot",
+            "train_candidate",
+            "evaluate_candidates",
+            "judge_candidate",
+            "promote_champion",
+        },
+    }
+
+
+def test_schedules_of_a_level_start_what_the_level_automates(dags, level):
+    from airflow.sdk import CronDataIntervalTimetable, PartitionedAssetTimetable
+
+    def starts(name):
+        timetable = dags[name].timetable
+        if isinstance(timetable, PartitionedAssetTimetable):
+            return timetable.asset_condition.name
+        return "cron" if isinstance(timetable, CronDataIntervalTimetable) else None
+
+    assert {name: starts(name) for name in dags} == {
+        "refine_data": (None, "cron", "cron")[level],
+        "score_window": (None, "flights/gold/feat_flights", "flights/gold/feat_flights")[level],
+        "monitor_champion": (None, *("flights/gold/fct_predictions",) * 2)[level],
+        "train_candidate": (None, "flights/gold/feat_flights", "flights/requests/retraining")[
+            level
+        ],
+    }
+
+
+def test_assets_of_all_dags_have_one_producer_each(dags):
+    outlets = [
+        asset.uri
+        for dag in dags.values()
+        for task in dag.tasks
+        for asset in (task.outlets if task.task_type != "_PythonMapped" else [])
+    ]
+    assert outlets
+    assert len(outlets) == len(set(outlets))
+
+
+def test_builds_share_a_pool_so_that_a_warehouse_has_one_writer(dags):
+    pools = {task.task_id: task.pool for task in dags["refine_data"].tasks}
+    writers = {"build_bronze", "build_silver", "build_gold", "publish_gold"}
+    assert {pools[task_id] for task_id in writers} == {"flights_warehouse"}
+
+
+def test_build_dags_one_wrong_spec_leaves_the_others_alone(tmp_path):
+    from ratchet.orchestration.factory import build_dags, check_specs
+
+    at_level(2, tmp_path)
+    (tmp_path / "broken.yaml").write_text("name: broken\nlevle: 2\n")
+    assert len(build_dags(tmp_path)) == len(DAGS_OF_A_USE_CASE)
+    with pytest.raises(SpecError, match=r"broken.yaml:2: levle.*level"):
+        check_specs(tmp_path)
+
+
+def test_check_specs_right_specs_pass(tmp_path):
+    from ratchet.orchestration.factory import check_specs
+
+    at_level(2, tmp_path)
+    check_specs(tmp_path)
