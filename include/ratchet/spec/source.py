@@ -110,7 +110,7 @@ def _key_problems(node: yaml.Node, field: Field, seen: set[int]) -> Iterator[Pro
     for key, value in node.value:
         line = key.start_mark.line + 1
         if key.tag not in (_TEXT, _MERGE):
-            text = f"{getattr(key, 'value', key.tag)!r} is not read as text, so it is no key; put it in quotes"
+            text = f"{key.value!r} is not read as text, so it is no key; put it in quotes"
             yield Problem(line, field, text)
             continue
         if key.value in lines:

@@ -1,9 +1,10 @@
 """The types of a use case's spec. Nothing else describes a use case but its SQL.
 
 Every model is frozen and refuses unknown keys. Field descriptions become the published JSON
-Schema (`ratchet schema`), so they are written for the person who writes a spec. Validators say
-what one part may hold; what several parts must agree on stands in `checks`. Their messages end
-with a remedy, after a semicolon.
+Schema (`ratchet schema`), so they are written for the person who writes a spec; a field that is
+a part of its own is described by that part's docstring. Validators say what one part may hold;
+what several parts must agree on stands in `checks`. All their messages end with a remedy, after
+a semicolon.
 """
 
 from __future__ import annotations
@@ -108,7 +109,7 @@ class Feed(Model):
     files: Literal["daily", "once"] = Field(
         description="One file a day, or one file in all, stamped <feed>_YYYYMMDD.<ending>."
     )
-    active: Active = Field(description="For which days files are expected, [start, end).")
+    active: Active
     columns: dict[Name, Column] = Field(
         min_length=1, description="Contract by column; a row that breaks it goes to quarantine."
     )
@@ -271,16 +272,16 @@ class Spec(Model):
     level: Literal[0, 1, 2] = Field(
         description="0 manual, 1 automated pipeline, 2 continuous monitoring and retraining."
     )
-    owner: Owner = Field(description="Who answers for the use case.")
+    owner: Owner
     tags: tuple[Name, ...] = Field(default=(), description="To find its DAGs by.")
-    schedule: Schedule = Field(description="When windows begin and end. All times are UTC.")
+    schedule: Schedule
     feeds: dict[Name, Feed] = Field(
         min_length=1, description="Raw files by feed; the name is also the files' prefix."
     )
-    gold: Gold = Field(description="The contract between dbt and everything that reads it.")
-    costs: Costs = Field(description="What each outcome costs.")
-    rule: Rule = Field(description="What the business does today: the baseline to beat.")
-    training: Training = Field(description="How candidates are trained.")
-    gate: Gate = Field(description="What a candidate must show before it becomes champion.")
-    monitoring: Monitoring = Field(description="What is watched.")
-    retraining: Retraining = Field(description="What starts a retraining.")
+    gold: Gold
+    costs: Costs
+    rule: Rule
+    training: Training
+    gate: Gate
+    monitoring: Monitoring
+    retraining: Retraining

@@ -1,0 +1,262 @@
+"""Right specs load; wrong ones are refused with file, line, field and remedy."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ratchet.errors import SpecError
+from ratchet.settings import PROJECT
+from ratchet.spec import lint, lint_paths, load_spec, load_specs
+
+FLIGHTS = PROJECT / "include" / "use_cases" / "flights.yaml"
+PROBLEM = re.compile(r"flights\.yaml:\d+: ([\w.]+: )?[^;]+; .+")
+REMOVED = object()
+
+
+@pytest.fixture
+def edited(tmp_path: Path) -> Callable[[str, object], Path]:
+    """Write the flagship's spec with one field set to another value, or removed."""
+
+    def edit(field: str, value: object) -> Path:
+        spec = yaml.safe_load(FLIGHTS.read_text())
+        *parents, last = field.split(".")
+        part: Any = spec
+        for parent in parents:
+            part = part[parent]
+        if value is REMOVED:
+            del part[last]
+        else:
+            part[last] = value
+        path = tmp_path / "flights.yaml"
+        path.write_text(yaml.safe_dump(spec, sort_keys=False))
+        return path
+
+    return edit
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Callable[[bytes], Path]:
+    """Write anything at all as a spec."""
+
+    def write(content: bytes) -> Path:
+        path = tmp_path / "flights.yaml"
+        path.write_bytes(content)
+        return path
+
+    return write
+
+
+def line_of(path: Path, field: str) -> int:
+    """Find a field by its indentation, as a person would."""
+    at = -1
+    lines = path.read_text().splitlines()
+    for depth, key in enumerate(field.split(".")):
+        start = "  " * depth + f"{key}:"
+        at = next(i for i in range(at + 1, len(lines)) if lines[i].startswith(start))
+    return at + 1
+
+
+def test_lint_flagship_finds_nothing():
+    assert lint(FLIGHTS) == []
+    assert load_spec(FLIGHTS).name == "flights"
+
+
+WRONG_FIELDS = {
+    "number too small": ("training.holdout_days", 0, "should be greater than 0, not 0"),
+    "number as text": ("training.holdout_days", "14", "should be a valid integer, not '14'"),
+    "truth as number": ("training.seed", True, "should be a valid integer, not True"),
+    "not a number": ("costs.positive_acted_on", float("nan"), "should be a finite number"),
+    "endless": ("costs.positive_left_alone", float("inf"), "should be a finite number"),
+    "choice": ("level", 3, "should be 0, 1 or 2, not 3; correct it: 0 manual"),
+    "number for text": ("owner.name", 7, "should be a valid string, not 7; put it in quotes"),
+    "text for map": ("owner", "me", "should be a map of keys to values, not 'me'"),
+    "no address": ("owner.email", "nobody", "should match pattern"),
+    "no time zone": ("schedule.start", "2013-03-01 00:00", "end it with Z for UTC"),
+    "list for parameter": (
+        "training.estimators.logistic.params.C",
+        [1],
+        "should be a valid number or a valid integer or a valid string or a valid boolean, not [1]",
+    ),
+    "key no name": (
+        "gold.features.Snow",
+        {"kind": "numeric"},
+        "use small letters, digits and underscores, a letter first",
+    ),
+    "key unknown": ("gate.min_rocauc", 1, "is not known here; did you mean 'min_roc_auc'?"),
+    "key far off": ("owner.slack", "#x", "is not known here; remove it, or use one of ['name', "),
+    "cron short": ("schedule.cron", "0 0 * *", "write five fields, like '0 0 * * 5'"),
+    "cron wrong": ("schedule.cron", "61 0 * * *", "has no ticks; write minute, hour"),
+    "start off tick": ("schedule.start", "2013-03-02T00:00:00Z", "is no tick of '0 0 * * 5'"),
+    "end off tick": ("schedule.end", "2014-01-04T00:00:00Z", "is no tick of '0 0 * * 5'"),
+    "start too fine": ("schedule.start", "2013-03-01T00:00:07Z", "leave out the seconds"),
+    "feed too early": ("feeds.planes.active.start", "2012-12-30", "give 2012-12-31 or later"),
+    "one table": ("gold.outcomes_table", "feat_flights", "give outcomes a table"),
+    "two roles": ("rule.column", "is_disrupted", "'is_disrupted' is gold.label too"),
+    "label read": (
+        "gold.features.is_disrupted",
+        {"kind": "numeric"},
+        "is gold.label, which a model",
+    ),
+    "holdout too long": ("training.holdout_days", 60, "leaves nothing of the first 60 days"),
+    "history too short": ("training.max_history_days", 14, "no longer than the 14 days of holdout"),
+    "floor under chance": ("gate.min_roc_auc", 0.49, "worse than chance; give 0.5 or more"),
+    "holdout is all": ("gate.min_holdout_rows", 20000, "is not below training.min_rows"),
+    "rows under bins": ("monitoring.min_rows", 9, "give a row for each of the 10 or more"),
+    "other name": ("name", "trains", "is not the file's name; write 'flights', or rename"),
+}
+
+
+@pytest.mark.parametrize(("field", "value", "expected"), WRONG_FIELDS.values(), ids=WRONG_FIELDS)
+def test_lint_wrong_field_names_line_field_and_remedy(edited, field, value, expected):
+    path = edited(field, value)
+    problems = lint(path)
+    assert len(problems) == 1, problems
+    assert problems[0].startswith(f"flights.yaml:{line_of(path, field)}: {field}: "), problems
+    assert expected in problems[0]
+    assert PROBLEM.fullmatch(problems[0])
+
+
+WRONG_PARTS = {
+    "times": ("schedule.history_start", "2013-04-01T00:00:00Z", "times are not in order"),
+    "days": ("feeds.weather.active.end", "2013-01-01", "end is not after start"),
+    "limits": ("feeds.weather.columns.humidity_pct.min", 101, "min is above max"),
+    "limit of text": ("feeds.schedules.columns.carrier.min", 1, "min and max limit numbers"),
+    "values of number": ("feeds.planes.columns.seats.values", ["2"], "values lists texts"),
+    "unknown key": ("feeds.airlines.key", ["airline"], "key names unknown columns ['airline']"),
+    "nullable key": ("feeds.planes.key", ["model"], "key columns ['model'] may be missing"),
+    "key twice": ("feeds.airlines.key", ["carrier", "carrier"], "key names a column twice"),
+    "floors": ("gate.min_roc_auc", 0.9, "min_roc_auc is not below max_roc_auc"),
+    "costs": ("costs.positive_acted_on", 100, "there is nothing to decide"),
+}
+
+
+@pytest.mark.parametrize(("field", "value", "expected"), WRONG_PARTS.values(), ids=WRONG_PARTS)
+def test_lint_part_contradicting_itself_names_the_part(edited, field, value, expected):
+    path = edited(field, value)
+    part = field.rpartition(".")[0]
+    (problem,) = lint(path)
+    assert problem.startswith(f"flights.yaml:{line_of(path, part)}: {part}: {expected}")
+    assert PROBLEM.fullmatch(problem)
+
+
+def test_lint_missing_key_gives_its_parents_line_and_meaning(edited):
+    path = edited("training.holdout_days", REMOVED)
+    assert lint(path) == [
+        f"flights.yaml:{line_of(path, 'training')}: training.holdout_days: is missing; "
+        "add it: The last days are kept for the evaluation."
+    ]
+
+
+WRONG_FILES = {
+    "empty": (b"", 1, "the file is empty"),
+    "list": (b"- 1", 1, "should be a map of keys to values"),
+    "syntax": (b"name: flights\ntags: ]\n", 2, "not YAML: did not find expected node content"),
+    "tab": (b"owner:\n\tname: x\n", 2, "not YAML: found character that cannot start any token"),
+    "two documents": (b"a: 1\n---\nb: 1\n", 2, "not YAML: but found another document"),
+    "encoding": (b"name: \xff\n", 1, "not YAML: "),
+    "code": (b"name: !!python/name:os.system x\n", 1, "could not determine a constructor"),
+    "itself": (b"tags: &all [*all]\n", 1, "Circular reference detected"),
+    "same key": (b"owner:\n  name: a\n  name: b\n", 3, "owner.name: stands on line 2 too"),
+    "truth as key": (b"name: a\non: b\n", 2, "'on' is not read as text"),
+    "date as value": (b"name: !!timestamp 2013-01-01\n", 1, "not JSON serializable"),
+}
+
+
+@pytest.mark.parametrize(("content", "line", "expected"), WRONG_FILES.values(), ids=WRONG_FILES)
+def test_lint_file_that_is_no_spec_is_refused_with_line(written, content, line, expected):
+    (problem,) = lint(written(content))
+    assert problem.startswith(f"flights.yaml:{line}: ")
+    assert expected in problem
+    assert PROBLEM.fullmatch(problem)
+
+
+def test_lint_key_twice_behind_an_alias_is_found_once(written):
+    assert len(lint(written(b"a: &x {b: 1, b: 2}\nc: *x\n"))) == 1
+
+
+def test_lint_merged_keys_are_read_and_found_on_their_line(written):
+    text = FLIGHTS.read_text()
+    once = "active: {start: 2012-12-31}"
+    text = text.replace(once, "active: &once {start: 2012-12-31}", 1)
+    assert lint(written(text.replace(once, "active: {<<: *once}").encode())) == []
+    wrong = text.replace(once, "active: {<<: *once, start: 2012-12-30}", 1)
+    (problem,) = lint(written(wrong.encode()))
+    line = next(n for n, text in enumerate(wrong.splitlines(), 1) if "<<" in text)
+    assert problem.startswith(f"flights.yaml:{line}: feeds.airports.active.start: ")
+
+
+def test_lint_file_that_does_not_exist_is_named(tmp_path):
+    (problem,) = lint(tmp_path / "flights.yaml")
+    assert "flights.yaml: No such file or directory; " in problem
+
+
+def test_load_spec_several_problems_lists_all_in_order_of_lines(written):
+    text = FLIGHTS.read_text().replace("level: 2", "level: 3").replace("bins: 10", "bins: ten")
+    path = written(text.replace("min_rows: 20000", "min_row: 20000").encode())
+    with pytest.raises(SpecError) as refused:
+        load_spec(path)
+    lines = str(refused.value).splitlines()
+    fields = [line.split(": ")[1] for line in lines]
+    assert fields == ["level", "training.min_rows", "training.min_row", "monitoring.bins"]
+    numbers = [int(line.split(":")[1]) for line in lines]
+    assert numbers == sorted(numbers)
+
+
+def test_load_specs_folder_gives_specs_by_name(tmp_path):
+    for name in ("flights", "trains"):
+        text = FLIGHTS.read_text().replace("name: flights", f"name: {name}", 1)
+        (tmp_path / f"{name}.yaml").write_text(text)
+    assert {name: spec.name for name, spec in load_specs(tmp_path).items()} == {
+        "flights": "flights",
+        "trains": "trains",
+    }
+
+
+def test_load_specs_one_wrong_names_only_that_one(tmp_path):
+    for name in ("flights", "trains"):
+        (tmp_path / f"{name}.yaml").write_text(FLIGHTS.read_text())
+    with pytest.raises(SpecError, match=r"^trains\.yaml:\d+: name: is not the file's name.*$"):
+        load_specs(tmp_path)
+
+
+def test_load_specs_folder_without_specs_is_refused(tmp_path):
+    with pytest.raises(SpecError, match="holds no spec; add one"):
+        load_specs(tmp_path)
+
+
+def test_lint_paths_counts_and_prints_every_problem(edited, capsys):
+    wrong = edited("level", 3)
+    assert lint_paths([FLIGHTS.parent, wrong]) == 1
+    printed = capsys.readouterr().out.splitlines()
+    assert printed == [*lint(wrong), "specs: 2, problems: 1"]
+
+
+def test_lint_paths_right_specs_count_nothing(capsys):
+    assert lint_paths([FLIGHTS]) == 0
+    assert capsys.readouterr().out == "specs: 1, problems: 0\n"
+
+
+def test_load_specs_fifty_take_under_two_seconds_of_cpu(tmp_path):
+    text = FLIGHTS.read_text()
+    for number in range(50):
+        name = f"flights_{number}"
+        (tmp_path / f"{name}.yaml").write_text(text.replace("name: flights", f"name: {name}", 1))
+    program = (
+        "import sys, time, pathlib; from ratchet.spec import load_specs; "
+        "print(len(load_specs(pathlib.Path(sys.argv[1]))), time.process_time())"
+    )
+    seconds = []
+    for _ in range(3):  # the best of three: other work on the machine only ever adds
+        done = subprocess.run(
+            [sys.executable, "-c", program, tmp_path], check=True, capture_output=True, text=True
+        )
+        loaded, taken = done.stdout.split()
+        assert loaded == "50"
+        seconds.append(float(taken))
+    assert min(seconds) < 2
