@@ -4,7 +4,7 @@ It is a file of its own because Airflow takes all DAGs of a file with an import 
 service: raised here, one wrong spec leaves the DAGs of all others alone.
 """
 
-from ratchet.orchestration.factory import check_specs
 from ratchet.settings import Settings
+from ratchet.spec import load_specs
 
-check_specs(Settings.load().use_cases)
+load_specs(Settings.load().use_cases)

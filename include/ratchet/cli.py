@@ -92,15 +92,13 @@ def _settings(arguments: argparse.Namespace) -> Settings:
 def _lint(arguments: argparse.Namespace) -> int:
     from ratchet.spec import lint_paths
 
-    problems = lint_paths(arguments.paths or [Settings.load().use_cases])
-    print("\n".join(problems) or "all specs are right")
-    return bool(problems)
+    return bool(lint_paths(arguments.paths or [Settings.load().use_cases]))
 
 
 def _schema(_: argparse.Namespace) -> None:
-    from ratchet.spec import render_schema
+    from ratchet.spec import json_schema
 
-    print(render_schema(), end="")
+    print(json_schema(), end="")
 
 
 def _pools(_: argparse.Namespace) -> None:

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ PROJECT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session", autouse=True)
-def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Point Airflow at a home of its own before anything imports it, and make its database."""
     home = tmp_path_factory.mktemp("airflow")
     os.environ |= {
@@ -24,4 +23,4 @@ def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     }
     command = [sys.executable, "-m", "airflow", "db", "migrate"]
     subprocess.run(command, check=True, capture_output=True)
-    yield home
+    return home

@@ -12,7 +12,7 @@ DAGS_PER_USE_CASE = 4
 def bag(folder: Path):
     from airflow.dag_processing.dagbag import DagBag
 
-    return DagBag(dag_folder=str(folder), include_examples=False, bundle_path=folder)
+    return DagBag(dag_folder=str(folder), bundle_path=folder)
 
 
 def test_dagbag_of_the_project_holds_every_use_case_without_error():

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from ratchet.errors import SpecError
 from ratchet.settings import PROJECT
 from ratchet.spec import load_spec
 
@@ -109,17 +108,8 @@ def test_builds_share_a_pool_so_that_a_warehouse_has_one_writer(dags):
 
 
 def test_build_dags_one_wrong_spec_leaves_the_others_alone(tmp_path):
-    from ratchet.orchestration.factory import build_dags, check_specs
+    from ratchet.orchestration.factory import build_dags
 
     at_level(2, tmp_path)
     (tmp_path / "broken.yaml").write_text("name: broken\nlevle: 2\n")
     assert len(build_dags(tmp_path)) == len(DAGS_OF_A_USE_CASE)
-    with pytest.raises(SpecError, match=r"broken.yaml:2: levle.*level"):
-        check_specs(tmp_path)
-
-
-def test_check_specs_right_specs_pass(tmp_path):
-    from ratchet.orchestration.factory import check_specs
-
-    at_level(2, tmp_path)
-    check_specs(tmp_path)

@@ -38,7 +38,7 @@ from ratchet.errors import SpecError
 from ratchet.orchestration import tasks
 from ratchet.orchestration.assets import Assets
 from ratchet.orchestration.pools import warehouse_pool
-from ratchet.spec import Spec, lint_paths, load_spec
+from ratchet.spec import Spec, load_spec
 
 RETRY_DELAY = timedelta(seconds=5)  # what is retried is a killed process or a busy machine
 
@@ -63,26 +63,13 @@ def build_dags(folder: Path) -> dict[str, DAG]:
 
     Returns
     -------
-    DAGs by id. For specs that are wrong, see `check_specs`.
+    DAGs by id. Specs that are wrong are left out.
     """
     dags = {}
     for path in sorted(folder.glob("*.yaml")):
         with suppress(SpecError):
             dags |= {dag.dag_id: dag for dag in dags_of(load_spec(path))}
     return dags
-
-
-def check_specs(folder: Path) -> None:
-    """Refuse a folder in which a spec is wrong.
-
-    Raises
-    ------
-    SpecError
-        With all that is wrong in any of them.
-    """
-    problems = lint_paths([folder])
-    if problems:
-        raise SpecError("\n".join(problems))
 
 
 def dags_of(spec: Spec) -> list[DAG]:
