@@ -50,7 +50,7 @@ def checked_sql(feed: Feed, relation: str) -> str:
     Returns
     -------
     str
-        The same columns, the feed's columns typed (NULL where missing or
+        The same columns, those of the feed typed (NULL where missing or
         wrong), and `_reasons`: a list with one sentence per breach, empty if there is none. Of
         rows without a breach that share a key, all but the first by file and row have one.
     """
@@ -69,16 +69,18 @@ def checked_sql(feed: Feed, relation: str) -> str:
         breached as (
             select *, list_filter([{breaches}], lambda reason: reason is not null) as _breaches
             from typed
+        ),
+        first_of_many as (
+            select {key}, min((_file, _row)) as _first
+            from breached where _breaches = [] group by {key} having count(*) > 1
         )
         select
-            * exclude (_breaches),
-            case when _breaches = [] and row_number() over same_key > 1
-                then [format('{", ".join(feed.key)}: repeats {{}} line {{}}',
-                    first_value(_file) over same_key, first_value(_row) over same_key)]
+            * exclude (_breaches, _first),
+            case when _breaches = [] and (_file, _row) > _first
+                then [format('{", ".join(feed.key)}: repeats {{}} line {{}}', _first[1], _first[2])]
                 else _breaches
             end as _reasons
-        from breached
-        window same_key as (partition by _breaches = [], {key} order by _file, _row)"""  # noqa: S608
+        from breached left join first_of_many using ({key})"""  # noqa: S608
 
 
 def _typed(name: str, column: Column) -> str:

@@ -58,10 +58,13 @@ def land(spec: Spec, window: Window, settings: Settings, run_id: str) -> list[Fe
     lake, inbox = settings.lake(spec.name), settings.inbox / spec.name
     landings = []
     faults = [f"{spec.name} {window} can't be used:"]
-    for name, feed in spec.feeds.items():
-        landing = _land_feed(name, feed, window, lake, inbox / name, run_id)
-        landings.append(landing)
-        faults += faults_of(landing, feed, inbox / name)
+    with duckdb.connect(config={"threads": 1}) as connection:
+        for name, feed in spec.feeds.items():
+            intake = _take_in(name, feed, window, lake, inbox / name)
+            folder = lake.landing(name, window)
+            landing = _write(connection, name, feed, window, intake, folder, run_id)
+            landings.append(landing)
+            faults += faults_of(landing, feed, inbox / name)
     if len(faults) > 1:
         raise FeedError("\n- ".join(faults))
     return landings
@@ -105,9 +108,8 @@ def _misnamed(feed: str, inbox: Path) -> str:
     return f" (of another name, and not read: {', '.join(names)})" if names else ""
 
 
-def _land_feed(
-    name: str, feed: Feed, window: Window, lake: Lake, inbox: Path, run_id: str
-) -> FeedLanding:
+def _take_in(name: str, feed: Feed, window: Window, lake: Lake, inbox: Path) -> Intake:
+    """Read the window's files, and keep each as it came."""
     folder = lake.landing(name, window)
     known = {
         file.sha256: f"{file.name} of {landing.window}"
@@ -116,44 +118,55 @@ def _land_feed(
         if file.verdict == "accepted"
     }
     intake = Intake(feed, window, known)
-    sources = _landed_files(folder) | files_of(inbox, name, window)
+    sources = _landed_before(folder) | files_of(inbox, name, window)
     for file_name, (day, path) in sorted(sources.items()):
         content = path.read_bytes()
-        write_new(intake.take(file_name, day, content).raw(folder), content)
-    with duckdb.connect() as connection:
-        connection.register("read", intake.rows)
-        connection.register("refused", intake.refused)
-        connection.execute(f"create temp table checked as {checked_sql(feed, 'read')}")
-        count = connection.execute(
-            "select _file, count(*) from checked where _reasons = [] group by all"
-        )
-        accepted = dict(count.fetchall())
-        landing = FeedLanding(
-            feed=name,
-            window=window.key,
-            run_id=run_id,
-            files=tuple(
-                file.model_copy(update={"accepted": accepted.get(file.name, 0)})
-                for file in intake.files
-            ),
-        )
-        landed = (
-            f"timestamp '{window.end:%Y-%m-%d %H:%M}' as _loaded_at, {literal(run_id)} as _run_id, "
-            f"{literal(window.key)} as _window"
-        )
-        _copy(connection, _quarantined_sql(feed, landed), folder / QUARANTINE)
-        write_atomic(folder / MANIFEST, landing.model_dump_json(indent=1).encode())
-        _copy(connection, _accepted_sql(feed, landed), folder / ACCEPTED)
-    return landing
+        kept = intake.take(file_name, day, content).raw(folder)
+        if path.parent == kept.parent and path != kept:
+            raise FeedError(f"{path} was changed after it was landed; put {file_name} into {inbox}")
+        write_new(kept, content)
+    return intake
 
 
-def _landed_files(folder: Path) -> dict[str, tuple[date, Path]]:
-    """Return what was landed in this folder before, by name."""
-    try:
-        files = read_manifest(folder).files
-    except FeedError:
+def _landed_before(folder: Path) -> dict[str, tuple[date, Path]]:
+    """Return the stamp and path of files that were landed in this folder before, by name."""
+    if not (folder / MANIFEST).exists():
         return {}
-    return {file.name: (file.day, file.raw(folder)) for file in files}
+    return {file.name: (file.day, file.raw(folder)) for file in read_manifest(folder).files}
+
+
+def _write(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    feed: Feed,
+    window: Window,
+    intake: Intake,
+    folder: Path,
+    run_id: str,
+) -> FeedLanding:
+    """Check the rows; write the accepted, the quarantined and the manifest."""
+    connection.register("read", intake.rows)
+    connection.register("refused", intake.refused)
+    connection.execute(f"create or replace temp table checked as {checked_sql(feed, 'read')}")
+    count = connection.execute("select _file, count(*) from checked where _reasons = [] group by 1")
+    accepted = dict(count.fetchall())
+    landing = FeedLanding(
+        feed=name,
+        window=window.key,
+        run_id=run_id,
+        files=tuple(
+            file.model_copy(update={"accepted": accepted.get(file.name, 0)})
+            for file in intake.files
+        ),
+    )
+    landed = (
+        f"timestamp '{window.end:%Y-%m-%d %H:%M}' as _loaded_at, {literal(run_id)} as _run_id, "
+        f"{literal(window.key)} as _window"
+    )
+    _copy(connection, _quarantined_sql(feed, landed), folder / QUARANTINE)
+    write_atomic(folder / MANIFEST, landing.model_dump_json(indent=1).encode())
+    _copy(connection, _accepted_sql(feed, landed), folder / ACCEPTED)
+    return landing
 
 
 def _accepted_sql(feed: Feed, landed: str) -> str:

@@ -39,8 +39,8 @@ class Sheet:
     numbers: list[int] = field(default_factory=list)
     bad_lines: list[BadLine] = field(default_factory=list)
 
-    def add_lines(self, lines: list[str]) -> None:
-        """Read all lines after the header.
+    def add_lines(self, lines: list[str], *, is_clean: bool) -> None:
+        """Read all lines after the header; `is_clean` says that each character may stand there.
 
         A record that can't be read costs its first line only: an open quote would otherwise
         swallow all that follows. Empty lines are not rows.
@@ -52,17 +52,17 @@ class Sheet:
             try:
                 for values in reader:
                     if values:
-                        self._add(at + 1, values)
+                        self._add(at + 1, values, is_clean)
                     at = begin + reader.line_num
             except csv.Error as error:
                 text = _printable(lines[at].rstrip("\r\n"))
                 self.bad_lines.append(BadLine(at + 1, text, f"the line is not CSV: {error}"))
                 at += 1
 
-    def _add(self, number: int, values: list[str]) -> None:
+    def _add(self, number: int, values: list[str], is_clean: bool) -> None:
         if len(values) != len(self.header):
             raise csv.Error(f"{len(values)} fields where the header has {len(self.header)}")
-        if any(map(_UNREADABLE.search, values)):
+        if not is_clean and any(map(_UNREADABLE.search, values)):
             raise csv.Error("it holds a NUL byte, or bytes that are not UTF-8")
         self.rows.append(values)
         self.numbers.append(number)
@@ -89,7 +89,7 @@ def read_sheet(name: str, content: bytes, columns: Collection[str]) -> Sheet:
     text = _decode(_unpack(name, content))
     lines = io.StringIO(text, newline="").readlines()
     sheet = Sheet(_read_header(lines, columns))
-    sheet.add_lines(lines)
+    sheet.add_lines(lines, is_clean=_UNREADABLE.search(text) is None)
     if not sheet.rows and not sheet.bad_lines:
         raise FeedError("it has a header and no rows")
     return sheet
