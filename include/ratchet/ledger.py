@@ -32,11 +32,6 @@ class Entry(BaseModel):
     decision: Decision
     sha256: str
 
-    def digest(self) -> str:
-        """Hash of everything in the entry but the hash itself."""
-        content = self.model_dump(mode="json", exclude={"sha256"})
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
 
 class Ledger:
     """The decisions of one use case, in the order in which they were recorded.
@@ -61,12 +56,13 @@ class Ledger:
         previous = _START
         for number, path in enumerate(sorted(self._folder.glob("*.json")), start=1):
             try:
-                entry = Entry.model_validate_json(path.read_bytes())
+                content = json.loads(path.read_bytes())
+                entry = Entry.model_validate(content)
             except ValueError as error:
                 raise LedgerError(f"{path} is not a ledger entry: {error}") from error
             if (entry.number, path.stem) != (number, f"{number:08d}"):
                 raise LedgerError(f"{path}: entry {number} is missing from the ledger")
-            if entry.sha256 != entry.digest() or entry.previous != previous:
+            if entry.sha256 != _digest(content) or entry.previous != previous:
                 raise LedgerError(f"{path} was changed after it was written, or follows another")
             previous = entry.sha256
             yield entry
@@ -92,8 +88,8 @@ class Ledger:
             if standing is not None:
                 if standing.verdict != decision.verdict:
                     raise LedgerError(
-                        f"{decision.use_case} {decision.key}: the ledger says {standing.verdict!r}, "
-                        f"and it can't be changed to {decision.verdict!r}"
+                        f"{decision.use_case} {decision.key}: the ledger says "
+                        f"{standing.verdict!r}, and it can't be changed to {decision.verdict!r}"
                     )
                 return standing
             entry = Entry(
@@ -103,7 +99,14 @@ class Ledger:
                 decision=decision,
                 sha256="",
             )
-            entry = entry.model_copy(update={"sha256": entry.digest()})
+            content = entry.model_dump(mode="json")
+            content["sha256"] = _digest(content)
             path = self._folder / f"{entry.number:08d}.json"
-            if write_new(path, entry.model_dump_json(indent=1).encode()):
+            if write_new(path, json.dumps(content, indent=1).encode()):
                 return decision
+
+
+def _digest(content: dict[str, object]) -> str:
+    """Hash an entry as it is stored, so that it holds when its types gain fields."""
+    hashed = {name: value for name, value in content.items() if name != "sha256"}
+    return hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()
