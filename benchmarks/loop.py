@@ -1,0 +1,59 @@
+"""The loop of one window as plain calls in one process: what Airflow is measured against."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ratchet.evaluation import evaluate, judge, load_evidence
+from ratchet.feeds import land
+from ratchet.feeds.sample_flights import write_flights_inbox
+from ratchet.ledger import Ledger
+from ratchet.monitoring import decide_retraining, observe
+from ratchet.registry import initialise, promote, refuse, register
+from ratchet.serving import score
+from ratchet.settings import Settings
+from ratchet.spec import Spec, load_spec
+from ratchet.training import train
+from ratchet.warehouse import build, publish, take_snapshot
+from ratchet.window import Window
+
+
+def prepare(home: Path) -> tuple[Spec, Settings]:
+    """Make an empty home with the producers' files in it."""
+    settings = Settings(home=home, use_cases=Settings.load().use_cases)
+    write_flights_inbox(settings.inbox)
+    initialise(settings)
+    return load_spec(settings.use_cases / "flights.yaml"), settings
+
+
+def run_window(spec: Spec, window: Window, settings: Settings) -> dict[str, float]:
+    """Run every stage of a level 2 window in a row; return the seconds of each."""
+    seconds: dict[str, float] = {}
+
+    def timed(name: str, function: Callable[..., Any], *arguments: Any) -> Any:
+        started = time.perf_counter()
+        result = function(*arguments)
+        seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - started
+        return result
+
+    stage = (spec, window, settings)
+    ledger = Ledger(settings.lake(spec.name).ledger)
+    timed("land", land, *stage, "benchmark")
+    for layer in ("bronze", "silver", "gold"):
+        timed(f"build_{layer}", build, spec, window, layer, settings, "benchmark")
+    timed("publish", publish, *stage)
+    timed("score", score, *stage)
+    observation = timed("observe", observe, *stage)
+    if ledger.record(decide_retraining(observation, spec)).verdict == "requested":
+        snapshot_id = timed("snapshot", take_snapshot, *stage).id
+        for estimator in spec.training.estimators:
+            timed(f"train_{estimator}", train, spec, window, snapshot_id, estimator, settings)
+        timed("evaluate", evaluate, spec, window, snapshot_id, settings)
+        version = timed("register", register, *stage)
+        decision = ledger.record(judge(load_evidence(*stage), spec))
+        accepted = decision.verdict == "accepted"
+        timed("promote", promote if accepted else refuse, spec, window, settings, version)
+    return seconds

@@ -1,0 +1,115 @@
+"""Real demos in homes of their own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from ratchet.settings import Settings
+
+PATIENCE_S = 420
+
+
+class Demo:
+    """`ratchet demo --no-ui` as a process, in one home."""
+
+    def __init__(self, home: Path, *arguments: str) -> None:
+        self.home = home
+        self.settings = Settings(home=home, use_cases=Settings.load().use_cases)
+        self._command = [sys.executable, "-m", "ratchet", "demo", "--no-ui", *arguments]
+        self._output = home / "output.txt"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def output(self) -> str:
+        return self._output.read_text()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "RATCHET_HOME": str(self.home), "COLUMNS": "120"}
+
+    def start(self) -> None:
+        self.home.mkdir(parents=True, exist_ok=True)
+        with self._output.open("wb") as output:
+            self.process = subprocess.Popen(
+                self._command, env=self.environment, stdout=output, stderr=output
+            )
+
+    def finish(self) -> int:
+        assert self.process is not None
+        return self.process.wait(PATIENCE_S)
+
+    def run(self) -> int:
+        self.start()
+        return self.finish()
+
+    def services(self, level: int | None = None) -> dict[str, int]:
+        """Process ids of the running services by name."""
+        home = self.home if level is None else self.home / f"level-{level}"
+        record = home / "airflow" / "services.json"
+        return {n: pid for n, (pid, _) in json.loads(record.read_text()).items()}
+
+    def task(self, name: str) -> psutil.Process | None:
+        """The process that runs a task now."""
+        try:
+            scheduler = psutil.Process(self.services()["scheduler"])
+            family = scheduler.children(recursive=True)
+        except (OSError, KeyError, ValueError, psutil.NoSuchProcess):
+            return None
+        for process in family:
+            try:
+                if f".{name}" in " ".join(process.cmdline()):
+                    return process
+            except psutil.NoSuchProcess:
+                continue
+        return None
+
+    def wait_for(self, condition: Callable[[], object]) -> object:
+        """Wait until something is so while the demo runs; return it."""
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            assert self.process is not None
+            if found := condition():
+                return found
+            assert self.process.poll() is None, f"the demo ended:\n{self.output}"
+            time.sleep(0.02)
+        raise AssertionError(f"waited in vain:\n{self.output}")
+
+    def stop(self) -> None:
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(60)
+        from ratchet.orchestration.stack import LocalAirflow
+
+        for home in (self.home, *self.home.glob("level-*")):
+            LocalAirflow(Settings(home, self.settings.use_cases)).stop()
+
+
+@pytest.fixture(scope="session")
+def make_demo() -> Iterator[Callable[..., Demo]]:
+    """Make demos that are stopped at the end, whatever happens."""
+    made: list[Demo] = []
+
+    def make(home: Path, *arguments: str) -> Demo:
+        made.append(Demo(home, *arguments))
+        return made[-1]
+
+    yield make
+    for demo in made:
+        demo.stop()
+
+
+@pytest.fixture(scope="session")
+def undisturbed(make_demo, tmp_path_factory) -> Demo:
+    """A demo of one week that nobody disturbed."""
+    demo = make_demo(tmp_path_factory.mktemp("undisturbed"), "--weeks", "1")
+    status = demo.run()
+    assert status == 0, demo.output
+    return demo
