@@ -1,6 +1,5 @@
 """The loop in a real Airflow: what it leaves behind, and what it survives."""
 
-import os
 import re
 import signal
 import sqlite3
@@ -144,4 +143,4 @@ def test_demo_at_level_0_waits_for_a_person_and_goes_on_with_the_answer(make_dem
     approval, *_ = Ledger(home / "lake" / "flights" / "ledger").decisions("approval")
     assert (approval.verdict, approval.author) == ("approved", "admin")
     assert "looks right" in approval.reasons[0]
-    assert os.stat(home / "airflow" / "airflow.cfg").st_mode & 0o077 == 0
+    assert (home / "airflow" / "airflow.cfg").stat().st_mode & 0o077 == 0
