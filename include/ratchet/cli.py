@@ -168,6 +168,17 @@ def _ledger(arguments: argparse.Namespace) -> None:
 
 
 def _quarantine(arguments: argparse.Namespace) -> None:
-    from ratchet.feeds import print_quarantine
+    from itertools import groupby
 
-    print_quarantine(_settings(arguments).lake(arguments.use_case), arguments.limit)
+    from ratchet.feeds import read_quarantine
+    from ratchet.spec import load_spec
+
+    settings = _settings(arguments)
+    spec = load_spec(settings.use_cases / f"{arguments.use_case}.yaml")
+    refusals = read_quarantine(spec, None, settings)
+    for feed, group in groupby(refusals, key=lambda refusal: refusal.feed):
+        found = list(group)
+        print(f"{feed}: {len(found):,} quarantined")
+        for refusal in found[: arguments.limit]:
+            line = f" line {refusal.row}" if refusal.row else ""
+            print(f"  {refusal.file}{line}: {'; '.join(refusal.reasons)}")
