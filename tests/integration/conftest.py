@@ -3,9 +3,11 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -57,19 +59,20 @@ class Demo:
         return {n: pid for n, (pid, _) in json.loads(record.read_text()).items()}
 
     def task(self, name: str) -> psutil.Process | None:
-        """The process that runs a task now."""
+        """The process that runs a task now; Airflow titles it with the task instance's id."""
+        query = "select id from task_instance where task_id = ? and state = 'running'"
         try:
-            scheduler = psutil.Process(self.services()["scheduler"])
-            family = scheduler.children(recursive=True)
-        except (OSError, KeyError, ValueError, psutil.NoSuchProcess):
+            with sqlite3.connect(
+                f"file:{self.home}/airflow/airflow.db?mode=ro", uri=True
+            ) as database:
+                titles = {
+                    f"airflow worker -- {uuid.UUID(found)}"
+                    for (found,) in database.execute(query, [name])
+                }
+            family = psutil.Process(self.services()["scheduler"]).children(recursive=True)
+            return next((p for p in family if " ".join(p.cmdline()).strip() in titles), None)
+        except (OSError, sqlite3.Error, psutil.NoSuchProcess):
             return None
-        for process in family:
-            try:
-                if f".{name}" in " ".join(process.cmdline()):
-                    return process
-            except psutil.NoSuchProcess:
-                continue
-        return None
 
     def wait_for(self, condition: Callable[[], object]) -> object:
         """Wait until something is so while the demo runs; return it."""
