@@ -10,6 +10,6 @@ Read the parts from the bottom up; each may import only what stands above it in 
     The stages. None knows another's insides; they meet in typed records and files.
 `orchestration`
     The only part that knows Airflow.
-`cli`
+`cli`, `__main__`
     What a person types.
 """
