@@ -38,6 +38,7 @@ class Clause(BaseModel):
 class Decision(BaseModel):
     """The outcome of one of the four decisions, for one window of one use case.
 
+    A gate needs all of its clauses; `retrain` is a trigger, for which one is enough.
     `verdict` is a past participle: accepted, blocked, promoted, refused, requested, held, approved.
     `subject` names what was decided on, `evidence` holds the numbers that the clauses rest on.
     """
@@ -61,6 +62,7 @@ class Decision(BaseModel):
 
     @property
     def reasons(self) -> list[str]:
-        """What spoke against (for a refusal) or for it, as sentences."""
-        failed = [clause.text for clause in self.clauses if not clause.passed]
-        return failed or [clause.text for clause in self.clauses]
+        """What settled the verdict, as sentences: clauses that alone suffice for it, else all."""
+        suffices = self.kind == "retrain"
+        settling = [clause.text for clause in self.clauses if clause.passed is suffices]
+        return settling or [clause.text for clause in self.clauses]

@@ -1,0 +1,190 @@
+"""What one window shows about the champion: realised performance, drift, new labels."""
+
+from __future__ import annotations
+
+from datetime import UTC, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, FiniteFloat
+
+from ratchet.errors import EvidenceError
+from ratchet.ledger import Ledger
+from ratchet.monitoring.drift import Drift, compare
+from ratchet.monitoring.performance import Performance, realised, scored_windows
+from ratchet.settings import Settings
+from ratchet.spec import Spec
+from ratchet.storage import atomic_path
+from ratchet.window import Window
+
+if TYPE_CHECKING:
+    from ratchet.registry import Release
+
+_COHORTS = pa.schema(
+    {
+        "observed_window": pa.string(),
+        "cohort": pa.string(),
+        "policy": pa.string(),
+        "version": pa.string(),
+        "labelled": pa.int64(),
+        "total": pa.int64(),
+        "matured_share": pa.float64(),
+        "is_mature": pa.bool_(),
+        "total_cost": pa.float64(),
+        "cost_per_unit": pa.float64(),
+        "roc_auc": pa.float64(),
+        "pr_auc": pa.float64(),
+        "brier": pa.float64(),
+    }
+)
+_DRIFT = pa.schema(
+    {
+        "observed_window": pa.string(),
+        "champion": pa.string(),
+        "name": pa.string(),
+        "kind": pa.string(),
+        "state": pa.string(),
+        "rows": pa.int64(),
+        "psi": pa.float64(),
+        "missing_change": pa.float64(),
+    }
+)
+
+
+class Observation(BaseModel):
+    """What was observed at a window's end.
+
+    `champion` is the version that answered in the window, None before the first one.
+    `realised` is its newest mature cohort: one whose labels are all in, or as old as the spec's
+    `monitoring.label_wait_days`. `new_labels` counts those that became known after
+    `last_training`, a window's key.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    use_case: str
+    window: str
+    champion: str | None
+    expected_cost_per_unit: FiniteFloat | None
+    realised: Performance | None
+    prediction_drift: Drift | None
+    drifted_features: tuple[Drift, ...]
+    last_training: str | None
+    new_labels: int
+
+
+def observe(spec: Spec, window: Window, settings: Settings) -> Observation:
+    """Observe a window; write `cohorts` and `drift` to the lake's monitoring folder.
+
+    Looks at the window and at earlier ones whose labels may have changed since the last
+    observation, so a window costs the same in the first week and in the last. Depends on nothing
+    that became known, or was promoted, later than the window: running it again writes the same.
+
+    Raises
+    ------
+    EvidenceError
+        If there is a champion, and the window's predictions are missing or not usable.
+    """
+    from ratchet.registry import champion_at
+
+    champion = champion_at(spec, window.start, settings)
+    cohorts = _cohorts(spec, window, settings)
+    drifts = _drifts(spec, window, champion, settings) if champion else []
+    last_training = _last_training(spec, window, settings)
+    tables = settings.lake(spec.name).monitoring
+    _write(
+        tables / "cohorts" / f"{window.key}.parquet",
+        _COHORTS,
+        [
+            {
+                **cohort.model_dump(exclude={"window"}),
+                "observed_window": window.key,
+                "cohort": cohort.window,
+                "matured_share": cohort.labelled / cohort.total,
+                "is_mature": _is_mature(cohort, window, spec),
+            }
+            for cohort in cohorts
+        ],
+    )
+    version = champion.version if champion else None
+    _write(
+        tables / "drift" / f"{window.key}.parquet",
+        _DRIFT,
+        [{**d.model_dump(), "observed_window": window.key, "champion": version} for d in drifts],
+    )
+    features = [d for d in drifts if d.kind != "prediction" and d.state == "drift"]
+    mature = [
+        cohort
+        for cohort in cohorts
+        if (cohort.policy, cohort.version) == ("decision", version)
+        and _is_mature(cohort, window, spec)
+    ]
+    return Observation(
+        use_case=spec.name,
+        window=window.key,
+        champion=version,
+        expected_cost_per_unit=champion.expected_cost_per_unit if champion else None,
+        realised=max(mature, key=lambda c: c.window or "", default=None) if champion else None,
+        prediction_drift=next((d for d in drifts if d.kind == "prediction"), None),
+        drifted_features=tuple(sorted(features, key=lambda d: (-(d.psi or 0), d.name))),
+        last_training=last_training.key if last_training else None,
+        new_labels=_new_labels(spec, window, last_training, settings),
+    )
+
+
+def _cohorts(spec: Spec, window: Window, settings: Settings) -> list[Performance]:
+    wait = timedelta(days=spec.monitoring.label_wait_days)
+    open_windows = [
+        scored
+        for scored in scored_windows(spec, settings)
+        if window.start - wait < scored.end <= window.end
+    ]
+    if not open_windows:
+        return []
+    with realised(spec, open_windows, window.end, settings) as results:
+        return results.measure("window", "policy")
+
+
+def _is_mature(cohort: Performance, observed: Window, spec: Spec) -> bool:
+    wait = timedelta(days=spec.monitoring.label_wait_days)
+    assert cohort.window is not None
+    waited = Window.parse(cohort.window).end + wait <= observed.end
+    return cohort.labelled == cohort.total or waited
+
+
+def _drifts(spec: Spec, window: Window, champion: Release, settings: Settings) -> list[Drift]:
+    from ratchet.warehouse import read_features
+
+    path = settings.lake(spec.name).predictions / f"{window.key}.parquet"
+    if not path.exists():
+        raise EvidenceError(f"no predictions: {path}; score the window first")
+    predictions = pq.read_table(
+        path, columns=["probability"], filters=[("role", "==", "champion")]
+    ).to_pandas()
+    features = read_features(spec, window, settings)
+    return compare(champion.profile, features, predictions["probability"], spec)
+
+
+def _last_training(spec: Spec, window: Window, settings: Settings) -> Window | None:
+    judged = Ledger(settings.lake(spec.name).ledger).decisions("release")
+    windows = (Window.parse(decision.window) for decision in judged)
+    return max((w for w in windows if w.end <= window.start), key=lambda w: w.end, default=None)
+
+
+def _new_labels(
+    spec: Spec, window: Window, last_training: Window | None, settings: Settings
+) -> int:
+    from ratchet.warehouse import read_outcomes
+
+    since = last_training.end if last_training else spec.schedule.history_start
+    wait = timedelta(days=spec.monitoring.label_wait_days)
+    decided = Window(since - wait, window.end)
+    known_at = read_outcomes(spec, decided, window.end, settings)[spec.gold.label_known_at]
+    return int((known_at > since.astimezone(UTC).replace(tzinfo=None)).sum())
+
+
+def _write(path: Path, schema: pa.Schema, rows: list[dict[str, object]]) -> None:
+    with atomic_path(path) as draft:
+        pq.write_table(pa.Table.from_pylist(rows, schema=schema), draft)

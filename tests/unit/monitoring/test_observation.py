@@ -1,0 +1,148 @@
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from fake_lake import WEEKS, FakeChampion, FakeLake
+
+from ratchet.decision import Decision
+from ratchet.errors import EvidenceError
+from ratchet.ledger import Ledger
+from ratchet.monitoring import POLICIES, decide_retraining, observe
+from ratchet.spec import Spec
+from ratchet.spec.types import Feature
+from ratchet.training import build_profile
+from ratchet.window import Window
+
+FIRST, SECOND, THIRD = WEEKS
+ROWS = 400
+
+
+@pytest.fixture
+def watched(fake_lake: FakeLake) -> FakeLake:
+    """A lake with one feature and a champion, in which some hundred rows are enough."""
+    spec = fake_lake.spec
+    fake_lake.spec = spec.model_copy(
+        update={
+            "gold": spec.gold.model_copy(update={"features": {"hour": Feature(kind="numeric")}}),
+            "monitoring": spec.monitoring.model_copy(update={"min_rows": 100}),
+        }
+    )
+    training = pd.DataFrame({"hour": np.arange(ROWS) % 24})
+    profile = build_profile(training, answers(), fake_lake.spec)
+    fake_lake.champion = FakeChampion("1", expected_cost_per_unit=20.0, profile=profile)
+    return fake_lake
+
+
+def answers(shift: float = 0.0) -> list[float]:
+    return (np.linspace(0.01, 0.6, ROWS) + shift).tolist()
+
+
+def run_week(lake: FakeLake, window: Window, shift: float = 0.0) -> None:
+    probabilities = answers(shift)
+    roles = {"champion": probabilities, "first": probabilities, "rule": answers()}
+    lake.score(window, roles, champion="1")
+    lake.features[window.key] = pd.DataFrame({"hour": np.arange(ROWS) % 24})
+
+
+def cohorts(lake: FakeLake, window: Window) -> pd.DataFrame:
+    return pd.read_parquet(lake.lake.monitoring / "cohorts" / f"{window.key}.parquet")
+
+
+def test_observe_partly_matured_week_is_kept_apart_from_the_mature_one(watched: FakeLake):
+    for window in (FIRST, SECOND):
+        run_week(watched, window)
+    watched.happen(FIRST, [i % 4 == 0 for i in range(ROWS)])
+    watched.happen(SECOND, [i % 2 == 0 for i in range(ROWS // 2)])
+    observation = observe(watched.spec, SECOND, watched.settings)
+    decided = cohorts(watched, SECOND).query("policy == 'decision'").set_index("cohort")
+    assert decided["matured_share"].to_dict() == {FIRST.key: 1.0, SECOND.key: 0.5}
+    assert decided["is_mature"].to_dict() == {FIRST.key: True, SECOND.key: False}
+    assert observation.realised is not None
+    assert observation.realised.window == FIRST.key
+    assert observation.realised.cost_per_unit == decided.loc[FIRST.key, "cost_per_unit"]
+
+
+def test_observe_label_that_never_comes_does_not_keep_a_cohort_open(watched: FakeLake):
+    run_week(watched, FIRST)
+    run_week(watched, SECOND)
+    watched.happen(FIRST, [True] * (ROWS - 1))
+    observation = observe(watched.spec, SECOND, watched.settings)
+    assert observation.realised is not None
+    assert (observation.realised.window, observation.realised.labelled) == (FIRST.key, ROWS - 1)
+
+
+def test_observe_looks_no_further_back_than_labels_can_change(watched: FakeLake):
+    for window in WEEKS:
+        run_week(watched, window)
+    observe(watched.spec, THIRD, watched.settings)
+    assert set(cohorts(watched, THIRD)["cohort"]) == {SECOND.key, THIRD.key}
+
+
+def test_observe_old_window_again_does_not_see_later_ones(watched: FakeLake):
+    run_week(watched, FIRST)
+    watched.happen(FIRST, [True] * ROWS, known_after=timedelta(days=8))
+    before = observe(watched.spec, FIRST, watched.settings)
+    paths = sorted(watched.lake.monitoring.rglob("*.parquet"))
+    contents = [path.read_bytes() for path in paths]
+    for window in (SECOND, THIRD):
+        run_week(watched, window)
+    assert observe(watched.spec, FIRST, watched.settings) == before
+    assert len(paths) == 2
+    assert [path.read_bytes() for path in paths] == contents
+
+
+def test_observe_without_labels_writes_nulls_never_nan(watched: FakeLake):
+    run_week(watched, FIRST)
+    observe(watched.spec, FIRST, watched.settings)
+    table = pq.read_table(watched.lake.monitoring / "cohorts" / f"{FIRST.key}.parquet")
+    assert table.num_rows == len(POLICIES)
+    for column in ("cost_per_unit", "roc_auc", "pr_auc", "brier"):
+        assert table.column(column).null_count == table.num_rows
+
+
+def test_observe_without_champion_has_no_drift_and_asks_for_a_first_model(fake_lake: FakeLake):
+    fake_lake.score(FIRST, {"rule": answers()}, champion=None)
+    observation = observe(fake_lake.spec, FIRST, fake_lake.settings)
+    drift = pd.read_parquet(fake_lake.lake.monitoring / "drift" / f"{FIRST.key}.parquet")
+    assert drift.empty
+    assert observation.champion is observation.prediction_drift is observation.realised is None
+    decision = decide_retraining(observation, fake_lake.spec)
+    assert (decision.verdict, decision.evidence["reason"]) == ("requested", "first_model")
+
+
+def test_observe_without_champion_needs_no_predictions(fake_lake: FakeLake):
+    assert observe(fake_lake.spec, FIRST, fake_lake.settings).new_labels == 0
+    assert cohorts(fake_lake, FIRST).empty
+
+
+def test_observe_champion_without_predictions_raises(watched: FakeLake):
+    with pytest.raises(EvidenceError, match="score the window first"):
+        observe(watched.spec, FIRST, watched.settings)
+
+
+def test_observe_counts_labels_that_matured_after_the_last_training(watched: FakeLake):
+    judged = Decision(
+        kind="release", use_case="flights", window=FIRST.key, verdict="refused", clauses=()
+    )
+    Ledger(watched.lake.ledger).record(judged)
+    patient = watched.spec.monitoring.model_copy(update={"label_wait_days": 14})
+    spec = watched.spec.model_copy(update={"monitoring": patient})
+    run_week(watched, SECOND)
+    watched.happen(FIRST, [True] * 10, known_after=timedelta(days=6))  # before FIRST ended
+    watched.happen(FIRST, [True] * 20, known_after=timedelta(days=8))  # in SECOND
+    watched.happen(SECOND, [True] * 40, known_after=timedelta(days=8))  # after SECOND
+    observation = observe(spec, SECOND, watched.settings)
+    assert (observation.last_training, observation.new_labels) == (FIRST.key, 20)
+
+
+@pytest.mark.parametrize(
+    "shift, verdict, reason", [(0.0, "held", None), (0.3, "requested", "prediction_drift")]
+)
+def test_decide_retraining_planted_prediction_shift_is_found(
+    watched: FakeLake, spec: Spec, shift: float, verdict: str, reason: str | None
+):
+    run_week(watched, FIRST, shift)
+    decision = decide_retraining(observe(watched.spec, FIRST, watched.settings), watched.spec)
+    assert (decision.verdict, decision.evidence["reason"]) == (verdict, reason)
