@@ -51,6 +51,11 @@ class Lake:
         return self.root / "predictions"
 
     @property
+    def releases(self) -> Path:
+        """Folder of registered releases: `<version>/`."""
+        return self.root / "releases"
+
+    @property
     def monitoring(self) -> Path:
         """Folder of what monitoring observed: `<table>/<window key>.parquet`."""
         return self.root / "monitoring"

@@ -1,0 +1,17 @@
+"""Releases: packaging, registering, promoting, and finding the champion of a moment."""
+
+from ratchet.registry.promotion import champion_at, first_champion, promote, refuse
+from ratchet.registry.registration import register
+from ratchet.registry.release import Release, load_release
+from ratchet.registry.tracking import initialise
+
+__all__ = [
+    "Release",
+    "champion_at",
+    "first_champion",
+    "initialise",
+    "load_release",
+    "promote",
+    "refuse",
+    "register",
+]

@@ -1,0 +1,37 @@
+"""Fitting candidates, storing them, and asking them."""
+
+from ratchet.training.candidate import (
+    CANDIDATE_FILE,
+    HOLDOUT_FILE,
+    MODEL_FILE,
+    PROFILE_FILE,
+    TIMING_FILE,
+    Candidate,
+    candidate_folder,
+    load_candidate,
+)
+from ratchet.training.estimators import build_estimator
+from ratchet.training.fitting import train
+from ratchet.training.model import TRUSTED_TYPES, answer, dump_model, load_model
+from ratchet.training.profile import build_profile
+from ratchet.training.splitting import Split, split
+
+__all__ = [
+    "CANDIDATE_FILE",
+    "HOLDOUT_FILE",
+    "MODEL_FILE",
+    "PROFILE_FILE",
+    "TIMING_FILE",
+    "TRUSTED_TYPES",
+    "Candidate",
+    "Split",
+    "answer",
+    "build_estimator",
+    "build_profile",
+    "candidate_folder",
+    "dump_model",
+    "load_candidate",
+    "load_model",
+    "split",
+    "train",
+]

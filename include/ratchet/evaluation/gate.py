@@ -1,0 +1,158 @@
+"""May this candidate become a release? A pure function from evidence to a decision."""
+
+from __future__ import annotations
+
+from ratchet.decision import Clause, Decision
+from ratchet.errors import EvidenceError
+from ratchet.evaluation.evidence import Challenger, Evidence
+from ratchet.spec import Spec
+
+
+def judge(evidence: Evidence, spec: Spec) -> Decision:
+    """Accept the best candidate, or refuse it. Every clause must pass.
+
+    Returns
+    -------
+    Decision
+        Of kind `release`, verdict `accepted` or `refused`.
+
+    Raises
+    ------
+    EvidenceError
+        If a number is missing or not finite, or the evidence is of another use case. There is no
+        verdict then: what can't be judged does not go forward.
+    """
+    try:
+        evidence = Evidence.model_validate(evidence.model_dump())
+    except ValueError as error:
+        raise EvidenceError(f"{spec.name}: the evidence is not complete: {error}") from error
+    if evidence.use_case != spec.name:
+        raise EvidenceError(f"the evidence is of {evidence.use_case!r}, not of {spec.name!r}")
+    best = evidence.candidates[evidence.best]
+    clauses = (
+        _enough_rows(evidence, spec),
+        _not_too_bad(best, spec),
+        _not_too_good(best, spec),
+        _better_than_baseline(evidence, best, spec),
+        _not_worse_than_champion(evidence, best, spec),
+        _answers_when_loaded(best),
+        _same_answers(best, spec),
+    )
+    return Decision(
+        kind="release",
+        use_case=spec.name,
+        window=evidence.window,
+        verdict="accepted" if all(clause.passed for clause in clauses) else "refused",
+        clauses=clauses,
+        subject={
+            "candidate": evidence.best,
+            "snapshot": evidence.snapshot_id,
+            "model": best.model_sha256,
+        },
+        evidence=evidence.model_dump(mode="json", exclude={"use_case", "window", "snapshot_id"}),
+    )
+
+
+def _enough_rows(evidence: Evidence, spec: Spec) -> Clause:
+    rows, needed = evidence.holdout_rows, spec.gate.min_holdout_rows
+    return Clause(
+        name="enough_rows",
+        passed=rows >= needed,
+        observed=float(rows),
+        required=float(needed),
+        text=f"It was judged on {rows:,} later {spec.gold.unit}s; {needed:,} are needed.",
+    )
+
+
+def _not_too_bad(best: Challenger, spec: Spec) -> Clause:
+    observed, floor = best.quality.roc_auc, spec.gate.min_roc_auc
+    return Clause(
+        name="not_too_bad",
+        passed=observed >= floor,
+        observed=observed,
+        required=floor,
+        text=f"Its ROC-AUC is {observed:.3f}; at least {floor:g} is needed.",
+    )
+
+
+def _not_too_good(best: Challenger, spec: Spec) -> Clause:
+    observed, ceiling = best.quality.roc_auc, spec.gate.max_roc_auc
+    return Clause(
+        name="not_too_good",
+        passed=observed <= ceiling,
+        observed=observed,
+        required=ceiling,
+        text=f"Its ROC-AUC is {observed:.3f}; above {ceiling:g} it would know the future.",
+    )
+
+
+def _better_than_baseline(evidence: Evidence, best: Challenger, spec: Spec) -> Clause:
+    baseline = evidence.baselines[evidence.best_baseline]
+    saving = baseline.cost_per_unit - best.quality.cost_per_unit
+    needed = spec.gate.min_saving_per_unit
+    return Clause(
+        name="better_than_baseline",
+        passed=saving >= needed,
+        observed=saving,
+        required=needed,
+        text=f"It costs {best.quality.cost_per_unit:.2f} {_per_unit(spec)}, "
+        f"{_more_or_less(-saving)} the best baseline ({evidence.best_baseline}, "
+        f"{baseline.cost_per_unit:.2f}); it must save {needed:g}.",
+    )
+
+
+def _not_worse_than_champion(evidence: Evidence, best: Challenger, spec: Spec) -> Clause:
+    allowed = spec.gate.max_regret_per_unit
+    if evidence.champion is None:
+        return Clause(
+            name="not_worse_than_champion",
+            passed=True,
+            observed="no champion",
+            required=allowed,
+            text="It is the first model: there is no champion to compare it with.",
+        )
+    regret = best.quality.cost_per_unit - evidence.champion.quality.cost_per_unit
+    return Clause(
+        name="not_worse_than_champion",
+        passed=regret <= allowed,
+        observed=regret,
+        required=allowed,
+        text=f"On the same {spec.gold.unit}s it costs {_more_or_less(regret)} champion "
+        f"{evidence.champion.version} ({evidence.champion.quality.cost_per_unit:.2f} "
+        f"{_per_unit(spec)}); {allowed:g} more is allowed.",
+    )
+
+
+def _answers_when_loaded(best: Challenger) -> Clause:
+    check = best.when_loaded
+    found = "answers" if check.answers else "does not answer"
+    if check.answers and not check.refuses_missing_column:
+        found = "answers even without one of its features"
+    return Clause(
+        name="answers_when_loaded",
+        passed=check.answers and check.refuses_missing_column,
+        observed=found,
+        required="answers",
+        text=f"Read back from disk, it {found}.",
+    )
+
+
+def _same_answers(best: Challenger, spec: Spec) -> Clause:
+    observed, allowed = best.when_loaded.max_difference, spec.gate.max_prediction_difference
+    return Clause(
+        name="same_answers",
+        passed=observed is not None and observed <= allowed,
+        observed="no answers" if observed is None else observed,
+        required=allowed,
+        text="There are no answers to compare with those in training."
+        if observed is None
+        else f"Its answers differ from those in training by {observed:g}; {allowed:g} is allowed.",
+    )
+
+
+def _per_unit(spec: Spec) -> str:
+    return f"{spec.costs.unit} per {spec.gold.unit}"
+
+
+def _more_or_less(difference: float) -> str:
+    return f"{abs(difference):.2f} {'more' if difference > 0 else 'less'} than"

@@ -1,0 +1,94 @@
+"""Making a version of the best candidate of a training run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ratchet.registry.release import package
+from ratchet.registry.tracking import CHALLENGER, VERDICT, Tracking
+from ratchet.settings import Settings
+from ratchet.spec import Spec
+from ratchet.storage import atomic_path
+from ratchet.training import TIMING_FILE, candidate_folder, load_candidate
+from ratchet.window import Window
+
+if TYPE_CHECKING:
+    from ratchet.evaluation import Evidence
+
+
+def register(spec: Spec, window: Window, settings: Settings, reason: str = "") -> str:
+    """Package and register the best candidate of a window; return its version.
+
+    Logs a run for every candidate and baseline. The version has the alias `challenger` until it is
+    promoted or refused. Running it again finds what is there and completes what is missing: one
+    release is one version.
+
+    Parameters
+    ----------
+    reason
+        Why the training was started, for the runs' tags.
+
+    Raises
+    ------
+    EvidenceError
+        If the window was not evaluated, or its candidates are gone.
+    """
+    from ratchet.evaluation import load_evidence
+
+    evidence = load_evidence(spec, window, settings)
+    lake = settings.lake(spec.name)
+    packaged = lake.work(window) / "release"
+    shutil.rmtree(packaged, ignore_errors=True)
+    with atomic_path(packaged) as draft:
+        sha256 = package(spec, window, evidence, settings, draft)
+    tracking = Tracking.of(spec, settings)
+    found = tracking.version(sha256)
+    if found is None:
+        tracking.remove_unfinished_runs(window)
+        run_id = _log_runs(spec, window, evidence, settings, tracking, packaged, reason)
+        tags = {"window": window.key, "snapshot": evidence.snapshot_id, "sha256": sha256}
+        found = tracking.create_version(run_id, {**tags, "candidate": evidence.best})
+    version = str(found.version)
+    released = lake.releases / version
+    if not released.exists():
+        with atomic_path(released) as draft:
+            shutil.copytree(packaged, draft)
+    if VERDICT not in found.tags:
+        tracking.set_alias(CHALLENGER, version)
+    return version
+
+
+def _log_runs(
+    spec: Spec,
+    window: Window,
+    evidence: Evidence,
+    settings: Settings,
+    tracking: Tracking,
+    packaged: Path,
+    reason: str,
+) -> str:
+    """Log all that was measured; return the id of the best candidate's run."""
+    common = {"snapshot": evidence.snapshot_id, "reason": reason or "not given"}
+    for name, quality in evidence.baselines.items():
+        tags = {**common, "role": "baseline", "name": name}
+        tracking.log_run(window, tags, {}, quality.model_dump())
+    runs = {}
+    for name, challenger in evidence.candidates.items():
+        candidate = load_candidate(spec, window, name, evidence.snapshot_id, settings)
+        timing = candidate_folder(spec, window, name, settings) / TIMING_FILE
+        runs[name] = tracking.log_run(
+            window,
+            {**common, "role": "candidate", "name": name, "model": challenger.model_sha256},
+            {"type": candidate.type, "seed": candidate.seed, **candidate.params},
+            {
+                **challenger.quality.model_dump(),
+                **json.loads(timing.read_bytes()),
+                "train_rows": candidate.train_rows,
+                "train_roc_auc": candidate.train_roc_auc,
+            },
+            packaged if name == evidence.best else None,
+        )
+    return runs[evidence.best]

@@ -1,0 +1,76 @@
+"""What a training run hands on: a folder with a model, and a record of how it came about."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, FiniteFloat
+
+from ratchet.errors import EvidenceError
+from ratchet.settings import Settings
+from ratchet.spec import Spec
+from ratchet.window import Window
+
+CANDIDATE_FILE = "candidate.json"
+MODEL_FILE = "model.skops"
+PROFILE_FILE = "profile.json"
+HOLDOUT_FILE = "holdout.parquet"
+TIMING_FILE = "timing.json"
+
+
+class Candidate(BaseModel):
+    """A freshly trained version.
+
+    `train_end` is the moment up to which labels were used: nothing that became known later went
+    into the model. `features` maps names to the dtypes that the model was fitted on.
+    `train_roc_auc` was measured on the training rows themselves: far above the holdout's, it tells
+    of over-fitting. The record holds nothing that differs between two trainings on the same
+    snapshot, so it can be hashed; how long it took stands in a file of its own.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    use_case: str
+    window: str
+    snapshot_id: str
+    estimator: str
+    type: str
+    params: dict[str, float | int | str | bool]
+    seed: int
+    features: dict[str, str]
+    train_rows: int
+    train_start: datetime
+    train_end: datetime
+    train_positive_share: FiniteFloat
+    train_roc_auc: FiniteFloat
+    holdout_rows: int
+    versions: dict[str, str]
+
+
+def candidate_folder(spec: Spec, window: Window, estimator: str, settings: Settings) -> Path:
+    """Return the folder of one estimator's candidate in a training run."""
+    return settings.lake(spec.name).work(window) / "candidates" / estimator
+
+
+def load_candidate(
+    spec: Spec, window: Window, estimator: str, snapshot_id: str, settings: Settings
+) -> Candidate:
+    """Read the record of a candidate.
+
+    Raises
+    ------
+    EvidenceError
+        If the candidate is missing, unreadable, or was trained on another snapshot.
+    """
+    path = candidate_folder(spec, window, estimator, settings) / CANDIDATE_FILE
+    try:
+        candidate = Candidate.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, ValueError) as error:
+        raise EvidenceError(f"{path} is not a candidate: {error}; train it again") from error
+    if candidate.snapshot_id != snapshot_id:
+        raise EvidenceError(
+            f"{path} was trained on snapshot {candidate.snapshot_id}, not on {snapshot_id}; "
+            "train it again"
+        )
+    return candidate

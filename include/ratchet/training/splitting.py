@@ -1,0 +1,66 @@
+"""Which rows a candidate learns from, and which judge it. Time decides, not chance."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import pandas as pd
+
+from ratchet.errors import EvidenceError, TrainingError
+from ratchet.spec import Spec
+from ratchet.window import Window
+
+
+class Split(NamedTuple):
+    """Rows to learn from, rows to be judged on, and the moment between them (naive UTC)."""
+
+    train: pd.DataFrame
+    holdout: pd.DataFrame
+    cut: datetime
+
+
+def split(snapshot: pd.DataFrame, spec: Spec, window: Window) -> Split:
+    """Split a snapshot at `training.holdout_days` before the window's end.
+
+    Rows decided after the cut are the holdout. Rows are learned from only if their label was
+    *known* at the cut: a row that was decided before it and matured after it is in neither part,
+    since a model trained at that moment could not have seen it.
+
+    Parameters
+    ----------
+    snapshot
+        Rows whose labels were known by the window's end; moments are naive UTC.
+
+    Raises
+    ------
+    TrainingError
+        If fewer than `training.min_rows` rows can be learned from, or they have only one label.
+    EvidenceError
+        If there is no row to be judged on.
+    """
+    gold, training = spec.gold, spec.training
+    end = window.end.replace(tzinfo=None)
+    cut = end - timedelta(days=training.holdout_days)
+    decided, known = snapshot[gold.decided_at], snapshot[gold.label_known_at]
+    learned = known <= cut
+    if training.max_history_days is not None:
+        learned &= decided >= cut - timedelta(days=training.max_history_days)
+    train = snapshot[learned]
+    holdout = snapshot[(decided >= cut) & (decided < end) & (known <= end)]
+    if len(train) < training.min_rows:
+        raise TrainingError(
+            f"{spec.name} {window}: {len(train):,} labels were known by {cut}, "
+            f"and training.min_rows is {training.min_rows:,}; wait for more"
+        )
+    if train[gold.label].nunique() < 2:
+        raise TrainingError(
+            f"{spec.name} {window}: all {len(train):,} rows have the same {gold.label}; "
+            "there is nothing to tell apart"
+        )
+    if holdout.empty:
+        raise EvidenceError(
+            f"{spec.name} {window}: the snapshot has no row decided from {cut} to {end}; "
+            "a candidate can't be judged"
+        )
+    return Split(train, holdout, cut)
