@@ -86,6 +86,8 @@ def read_sheet(name: str, content: bytes, columns: Collection[str]) -> Sheet:
         If the file as a whole can't be read: it is empty, damaged, not UTF-8, or has another
         header. The message says what is wrong, and what to do.
     """
+    if not content:
+        raise FeedError("it is empty")
     text = _decode(_unpack(name, content))
     lines = io.StringIO(text, newline="").readlines()
     sheet = Sheet(_read_header(lines, columns))
@@ -122,12 +124,12 @@ def _read_header(lines: list[str], columns: Collection[str]) -> list[str]:
     except csv.Error as error:
         raise FeedError(f"its header is not CSV: {error}") from error
     if not header:
-        raise FeedError("it is empty, or its first line is")
+        raise FeedError("its first line, the header, is empty")
     faults = []
     if missing := [column for column in columns if column not in header]:
         faults.append(f"its header lacks {', '.join(missing)}")
     if unknown := [_printable(column) for column in header if column not in columns]:
-        faults.append(f"the spec does not know {', '.join(unknown)}; add to the feed's columns")
+        faults.append(f"the spec does not know {', '.join(unknown)}; add it to the feed's columns")
     if len(set(header)) < len(header):
         faults.append("its header names a column twice")
     if faults:

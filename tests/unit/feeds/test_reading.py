@@ -1,0 +1,129 @@
+"""Every line of a broken file is a row or a bad line, and a hopeless file says what is wrong."""
+
+import gzip
+import io
+import zipfile
+
+import pytest
+
+from ratchet.errors import FeedError
+from ratchet.feeds.reading import read_sheet
+
+COLUMNS = ("gate", "note")
+
+
+def zipped(*names: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in names:
+            archive.writestr(name, "gate,note\n1,a\n" * 50)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content, rows",
+    [
+        pytest.param(b"gate,note\n1,a\n2,b\n", {2: ["1", "a"], 3: ["2", "b"]}, id="plain"),
+        pytest.param(b"gate,note\r\n1,a\r\n2,b\r\n", {2: ["1", "a"], 3: ["2", "b"]}, id="crlf"),
+        pytest.param(b"gate,note\r1,a\r2,b", {2: ["1", "a"], 3: ["2", "b"]}, id="cr"),
+        pytest.param(b"\xef\xbb\xbfgate,note\n1,a\n", {2: ["1", "a"]}, id="bom"),
+        pytest.param(b'"gate","note"\n1,"a, ""b"""\n', {2: ["1", 'a, "b"']}, id="quoted"),
+        pytest.param(
+            b'gate,note\n1,"two\nlines"\n2,b\n',
+            {2: ["1", "two\nlines"], 4: ["2", "b"]},
+            id="newline",
+        ),
+        pytest.param(b"gate,note\n\n1,a\n\n\n2,b\n\n", {3: ["1", "a"], 6: ["2", "b"]}, id="blank"),
+        pytest.param(
+            "gate,note\n1,Köln\u2028\x85\x0c\n2,b\n".encode(),
+            {2: ["1", "Köln\u2028\x85\x0c"], 3: ["2", "b"]},
+            id="unicode",
+        ),
+        pytest.param(b"gate,note\n,\n", {2: ["", ""]}, id="empty values"),
+    ],
+)
+def test_read_sheet_sound_file_keeps_every_row(content: bytes, rows: dict[int, list[str]]) -> None:
+    sheet = read_sheet("gates_20130301.csv", content, COLUMNS)
+    assert dict(zip(sheet.numbers, sheet.rows, strict=True)) == rows
+    assert sheet.bad_lines == []
+
+
+@pytest.mark.parametrize(
+    "bad, reason",
+    [
+        (b"1", "1 fields where the header has 2"),
+        (b"1,a,b", "3 fields where the header has 2"),
+        (b'1,"a"b', "expected after"),
+        (b'1,"a', "expected after"),
+        (b'1,"' + b"a" * 200_000 + b'"', "field larger than field limit"),
+        (b"1,a\0b", "NUL byte"),
+        (b"1,K\xf6ln", "not UTF-8"),
+        (b"1,\xed\xb2\x80", "not UTF-8"),
+    ],
+    ids=["short", "long", "quote", "open quote", "huge", "nul", "latin-1", "surrogate"],
+)
+@pytest.mark.parametrize("count", [1, 3])
+def test_read_sheet_bad_lines_cost_only_themselves(bad: bytes, reason: str, count: int) -> None:
+    content = b"gate,note\n0,a\n" + (bad + b"\n") * count + b'7,"b"\n8,c\n'
+    sheet = read_sheet("gates_20130301.csv", content, COLUMNS)
+    assert sheet.rows == [["0", "a"], ["7", "b"], ["8", "c"]]
+    assert sheet.numbers == [2, 3 + count, 4 + count]
+    assert [line.number for line in sheet.bad_lines] == list(range(3, 3 + count))
+    assert all(reason in line.reason for line in sheet.bad_lines)
+
+
+def test_read_sheet_bad_line_shows_its_text() -> None:
+    sheet = read_sheet("gates_20130301.csv", b"gate,note\r\n1,K\xf6ln\r\n", COLUMNS)
+    assert sheet.bad_lines[0].text == r"1,K\xf6ln"
+
+
+def test_read_sheet_many_bad_lines_takes_linear_time() -> None:
+    bad, good = 100_000, 20_000
+    content = b"gate,note\n" + b'1,"a"b\n' * bad + b'1,"open\n' + b"2,b\n" * good
+    sheet = read_sheet("gates_20130301.csv", content, COLUMNS)
+    assert (len(sheet.bad_lines), len(sheet.rows)) == (bad + 1, good)
+    assert sheet.bad_lines[-1].reason == "the line is not CSV: unexpected end of data"
+
+
+def test_read_sheet_other_order_of_columns_is_named_by_header() -> None:
+    assert read_sheet("gates_20130301.csv", b"note,gate\na,1\n", COLUMNS).header == ["note", "gate"]
+
+
+@pytest.mark.parametrize(
+    "name, content",
+    [
+        ("gates_20130301.csv.gz", gzip.compress(b"gate,note\n" + b"1,a\n" * 99)),
+        ("gates_20130301.zip", zipped("any.csv")),
+    ],
+)
+def test_read_sheet_packed_file_is_unpacked(name: str, content: bytes) -> None:
+    assert len(read_sheet(name, content, COLUMNS).rows) == 99
+
+
+@pytest.mark.parametrize(
+    "name, content, reason",
+    [
+        (".csv", b"", "it is empty"),
+        (".csv", b"\n\n", "its first line, the header, is empty"),
+        (".csv", b"gate,note\n", "it has a header and no rows"),
+        (".csv", b"gate,note\n\n", "it has a header and no rows"),
+        (".csv", b"gate\n1\n", "its header lacks note"),
+        (".csv", b"gate,note,colour\n1,a,red\n", "the spec does not know colour; add it to"),
+        (".csv", b"gate;note\n1;a\n", "its header lacks gate, note; the spec does not know"),
+        (".csv", b"gate,note,note\n1,a,b\n", "its header names a column twice"),
+        (".csv", b'gate,"note\n1,a\n', "its header is not CSV"),
+        (".csv", b"gate,n\xf6te\n1,a\n", r"the spec does not know n\\xf6te"),
+        (".csv", "gate,note\n1,a\n".encode("utf-16"), "it is UTF-16; save it as UTF-8"),
+        (".csv.gz", gzip.compress(b"gate,note\n1,a\n")[:-9], "damaged or cut off"),
+        (".csv.gz", b"gate,note\n1,a\n", "damaged or cut off"),
+        (".csv.gz", b"", "it is empty"),
+        (".zip", zipped("any.csv")[:-30], "damaged or cut off"),
+        (".zip", zipped("any.csv")[:40], "damaged or cut off"),
+        (".zip", b"", "it is empty"),
+        (".zip", zipped("a.csv", "b.csv"), "it must hold one .csv, and holds 2"),
+        (".zip", zipped("a.txt"), "it must hold one .csv, and holds 0"),
+    ],
+)
+def test_read_sheet_hopeless_file_raises(name: str, content: bytes, reason: str) -> None:
+    with pytest.raises(FeedError, match=reason):
+        read_sheet(f"gates_20130301{name}", content, COLUMNS)
