@@ -1,0 +1,7 @@
+"""Telling people what happened: in the terminal, and as a page."""
+
+from ratchet.reporting.page import write_html
+from ratchet.reporting.summary import FeedCount, Summary, Week, summarise
+from ratchet.reporting.text import render_text
+
+__all__ = ["FeedCount", "Summary", "Week", "render_text", "summarise", "write_html"]

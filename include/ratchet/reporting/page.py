@@ -1,0 +1,161 @@
+"""The summary as one HTML page that needs nothing else: no script, no font, no network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate, groupby
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from ratchet.decision import Decision
+from ratchet.monitoring import Policy
+from ratchet.reporting.charts import Mark, Series, Span, bar_chart, line_chart, timeline
+from ratchet.reporting.summary import Summary, Week
+from ratchet.reporting.wording import (
+    GOOD,
+    KIND_LABELS,
+    POLICY_LABELS,
+    cost_lines,
+    number,
+    subject,
+    why,
+)
+from ratchet.storage import write_atomic
+from ratchet.window import Window
+
+REFERENCES: dict[Policy, str] = {
+    "never": "against never acting",
+    "rule": "against the rule",
+    "first": "against the first model",
+}
+RANKED: tuple[Policy, ...] = ("decision", "first", "rule")
+CHAMPION, GATE, RETRAINING = "Champion", "Gate", "Retraining asked"
+
+
+def write_html(summary: Summary, path: Path) -> None:
+    """Write the summary as a self-contained page, all of it or nothing.
+
+    The same summary gives the same bytes.
+    """
+    environment = Environment(
+        loader=PackageLoader("ratchet.reporting", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        number=number,
+        window=lambda key: str(Window.parse(key)),
+        day=lambda key: f"{Window.parse(key).end:%Y-%m-%d}",
+        compared=lambda value: value if isinstance(value, str) else f"{value:,.4g}",
+    )
+    page = environment.get_template("page.html").render(
+        summary=summary,
+        spec=summary.spec,
+        costs=cost_lines(summary.spec),
+        policies=POLICY_LABELS,
+        references=REFERENCES,
+        kinds=KIND_LABELS,
+        good=GOOD,
+        subject=subject,
+        why=why,
+        charts=_charts(summary, summary.period) if summary.period else {},
+    )
+    write_atomic(path, page.encode())
+
+
+def _charts(summary: Summary, period: Window) -> dict[str, str]:
+    charts = {"timeline": _timeline(summary, period)}
+    if summary.state != "complete":
+        return charts
+    unit = summary.spec.costs.unit
+    changes = [
+        (period.start, f"version {version}") for version, period in _reigns(summary.weeks)[1:]
+    ]
+    return charts | {
+        "saved": line_chart(
+            [_saved_so_far(summary.weeks, reference) for reference in REFERENCES],
+            period,
+            title=f"Cost saved so far, thousand {unit}",
+            form=",.1f",
+            changes=changes,
+            include_zero=True,
+        ),
+        "policies": bar_chart(
+            _saved_by_policy(summary),
+            title=f"Saved against never acting, {unit} per {summary.spec.gold.unit}",
+            form="+.2f",
+        ),
+        "ranking": line_chart(
+            [_auc(summary.weeks, policy) for policy in RANKED],
+            period,
+            title="ROC-AUC by window; 0.5 is chance, 1 is perfect",
+            form=".3f",
+            changes=changes,
+        ),
+    }
+
+
+def _reigns(weeks: Sequence[Week]) -> list[tuple[str, Window]]:
+    """Return each champion with the time in which it decided."""
+    reigns = []
+    for version, group in groupby(weeks, key=lambda week: week.version):
+        windows = [Window.parse(week.window) for week in group]
+        reigns.append((version, Window(windows[0].start, windows[-1].end)))
+    return reigns
+
+
+def _saved_so_far(weeks: Sequence[Week], reference: Policy) -> Series:
+    windows = [Window.parse(week.window) for week in weeks]
+    total = accumulate((week.saved(reference) or 0.0 for week in weeks), initial=0.0)
+    moments = [windows[0].start, *(window.end for window in windows)]
+    points = tuple((moment, saved / 1000) for moment, saved in zip(moments, total, strict=True))
+    return Series(REFERENCES[reference], reference, points)
+
+
+def _saved_by_policy(summary: Summary) -> list[tuple[str, str, float]]:
+    never = summary.overall["never"].cost_per_unit or 0.0
+    return [
+        (label, policy, never - row.cost_per_unit)
+        for policy, label in POLICY_LABELS.items()
+        if policy != "never"
+        and (row := summary.overall.get(policy))
+        and row.cost_per_unit is not None
+    ]
+
+
+def _auc(weeks: Sequence[Week], policy: Policy) -> Series:
+    points = []
+    for week in weeks:
+        window = Window.parse(week.window)
+        row = week.by_policy.get(policy)
+        points.append(
+            (window.start + (window.end - window.start) / 2, row.roc_auc if row else None)
+        )
+    return Series(POLICY_LABELS[policy], policy, tuple(points))
+
+
+def _timeline(summary: Summary, period: Window) -> str:
+    marks = [
+        mark
+        for decision in summary.decisions
+        if (mark := _mark(decision)) and period.start <= mark.moment <= period.end
+    ]
+    spans = [
+        Span(CHAMPION, window, f"version {version}") for version, window in _reigns(summary.weeks)
+    ]
+    return timeline(
+        [CHAMPION, GATE, RETRAINING], spans, marks, period, "Champions, and what was judged"
+    )
+
+
+def _mark(decision: Decision) -> Mark | None:
+    moment = Window.parse(decision.window).end
+    text = f"{decision.verdict}. {why(decision)}"
+    if decision.kind == "release":
+        return Mark(GATE, moment, "dot" if decision.verdict in GOOD else "cross", text)
+    if decision.kind == "retrain" and decision.verdict in GOOD:
+        return Mark(RETRAINING, moment, "diamond", text)
+    return None
