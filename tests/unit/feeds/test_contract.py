@@ -9,7 +9,6 @@ import pytest
 from ratchet.feeds.contract import checked_sql, text_column
 from ratchet.spec.types import Active, Column, Feed
 
-
 naive = datetime.fromisoformat
 
 

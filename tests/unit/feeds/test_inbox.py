@@ -6,17 +6,11 @@ from pathlib import Path
 import pytest
 
 from ratchet.feeds.inbox import expected_days, files_of, is_in, promised_day, stamp_of
-from ratchet.settings import PROJECT
-from ratchet.spec import Spec, load_spec
+from ratchet.spec import Spec
 from ratchet.window import Window
 
 DAYS = [date(2013, 2, 27) + timedelta(days=n) for n in range(14)]
 WEEK = Window.parse("2013-03-01T0000--2013-03-08T0000")
-
-
-@pytest.fixture(scope="module")
-def flights() -> Spec:
-    return load_spec(PROJECT / "include" / "use_cases" / "flights.yaml")
 
 
 @pytest.mark.parametrize(
@@ -69,28 +63,28 @@ def test_files_of_window_are_its_days_files(tmp_path: Path) -> None:
     assert files_of(tmp_path / "nowhere", "gates", WEEK) == {}
 
 
-def test_expected_days_are_active_days_of_the_window(flights: Spec) -> None:
-    first = Window(flights.schedule.history_start, flights.schedule.start)
-    days = {name: expected_days(feed, first) for name, feed in flights.feeds.items()}
+def test_expected_days_are_active_days_of_the_window(spec: Spec) -> None:
+    first = Window(spec.schedule.history_start, spec.schedule.start)
+    days = {name: expected_days(feed, first) for name, feed in spec.feeds.items()}
     assert days["schedules"] == [date(2012, 12, 31) + timedelta(days=n) for n in range(60)]
     assert days["movements"] == days["weather"] == days["schedules"][1:]
     assert days["planes"] == days["airports"] == days["airlines"] == [date(2012, 12, 31)]
     last = Window.parse("2013-12-27T0000--2014-01-03T0000")
-    counts = [len(expected_days(feed, last)) for feed in flights.feeds.values()]
+    counts = [len(expected_days(feed, last)) for feed in spec.feeds.values()]
     assert counts == [4, 6, 5, 0, 0, 0]
 
 
-def test_expected_days_have_a_file_in_every_window(flights: Spec, flights_inbox: Path) -> None:
-    start, end = flights.schedule.history_start, flights.schedule.end
+def test_expected_days_have_a_file_in_every_window(spec: Spec, flights_inbox: Path) -> None:
+    start, end = spec.schedule.history_start, spec.schedule.end
     assert end is not None
-    for name, feed in flights.feeds.items():
+    for name, feed in spec.feeds.items():
         folder = flights_inbox / "flights" / name
         expected = expected_days(feed, Window(start, end))
         assert len(expected) == len(list(folder.iterdir())) > 0
         assert all((folder / f"{name}_{day:%Y%m%d}.csv").exists() for day in expected)
 
 
-def test_promised_day_of_a_feed_sent_once_is_its_first(flights: Spec) -> None:
+def test_promised_day_of_a_feed_sent_once_is_its_first(spec: Spec) -> None:
     day = date(2013, 1, 15)
-    assert promised_day(flights.feeds["planes"], day) == date(2012, 12, 31)
-    assert promised_day(flights.feeds["weather"], day) == day
+    assert promised_day(spec.feeds["planes"], day) == date(2012, 12, 31)
+    assert promised_day(spec.feeds["weather"], day) == day
