@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from ratchet.errors import EvidenceError
 from ratchet.evaluation.metrics import Difference, Quality
@@ -39,7 +38,7 @@ class Challenger(Record):
 
     model_sha256: str
     quality: Quality
-    train_end: datetime
+    train_end: AwareDatetime
     against_champion: Difference | None
     against_baseline: Difference
     when_loaded: LoadCheck
@@ -49,7 +48,7 @@ class Champion(Record):
     """The champion of the moment, on the same rows as the candidates."""
 
     version: str
-    train_end: datetime
+    train_end: AwareDatetime
     quality: Quality
 
 
@@ -63,7 +62,7 @@ class Evidence(Record):
     use_case: str
     window: str
     snapshot_id: str
-    holdout_start: datetime
+    holdout_start: AwareDatetime
     holdout_rows: int = Field(gt=0)
     positive_share: FiniteFloat
     candidates: dict[str, Challenger] = Field(min_length=1)

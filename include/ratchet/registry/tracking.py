@@ -128,7 +128,7 @@ class Tracking:
         """Say what became of a version; it is the challenger no longer."""
         self.client.set_model_version_tag(self.name, version, VERDICT, verdict)
         aliases = self.client.get_registered_model(self.name).aliases
-        if aliases.get(CHALLENGER) == version:
+        if str(aliases.get(CHALLENGER)) == version:  # the SQL store gives an int, the server text
             self.client.delete_registered_model_alias(self.name, CHALLENGER)
 
     def set_alias(self, alias: str, version: str) -> None:

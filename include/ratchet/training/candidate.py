@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, FiniteFloat
+from pydantic import AwareDatetime, BaseModel, ConfigDict, FiniteFloat
 
 from ratchet.errors import EvidenceError
 from ratchet.settings import Settings
@@ -40,8 +39,8 @@ class Candidate(BaseModel):
     seed: int
     features: dict[str, str]
     train_rows: int
-    train_start: datetime
-    train_end: datetime
+    train_start: AwareDatetime
+    train_end: AwareDatetime
     train_positive_share: FiniteFloat
     train_roc_auc: FiniteFloat
     holdout_rows: int

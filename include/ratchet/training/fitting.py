@@ -74,7 +74,7 @@ def train(
         seed=spec.training.seed,
         features={name: str(dtype) for name, dtype in features.dtypes.items()},
         train_rows=len(features),
-        train_start=parts.train[gold.decided_at].min(),
+        train_start=parts.train[gold.decided_at].min().tz_localize("UTC").to_pydatetime(),
         train_end=parts.cut,
         train_positive_share=float(label.mean()),
         train_roc_auc=float(roc_auc_score(label, answer(model, features, gold.features))),

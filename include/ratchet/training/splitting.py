@@ -13,7 +13,7 @@ from ratchet.window import Window
 
 
 class Split(NamedTuple):
-    """Rows to learn from, rows to be judged on, and the moment between them (naive UTC)."""
+    """Rows to learn from, rows to be judged on, and the moment between them (aware)."""
 
     train: pd.DataFrame
     holdout: pd.DataFrame
@@ -40,17 +40,17 @@ def split(snapshot: pd.DataFrame, spec: Spec, window: Window) -> Split:
         If there is no row to be judged on.
     """
     gold, training = spec.gold, spec.training
-    end = window.end.replace(tzinfo=None)
-    cut = end - timedelta(days=training.holdout_days)
+    cut = window.end - timedelta(days=training.holdout_days)
+    end, start = window.end.replace(tzinfo=None), cut.replace(tzinfo=None)
     decided, known = snapshot[gold.decided_at], snapshot[gold.label_known_at]
-    learned = known <= cut
+    learned = known <= start
     if training.max_history_days is not None:
-        learned &= decided >= cut - timedelta(days=training.max_history_days)
+        learned &= decided >= start - timedelta(days=training.max_history_days)
     train = snapshot[learned]
-    holdout = snapshot[(decided >= cut) & (decided < end) & (known <= end)]
+    holdout = snapshot[(decided >= start) & (decided < end) & (known <= end)]
     if len(train) < training.min_rows:
         raise TrainingError(
-            f"{spec.name} {window}: {len(train):,} labels were known by {cut}, "
+            f"{spec.name} {window}: {len(train):,} labels were known by {start}, "
             f"and training.min_rows is {training.min_rows:,}; wait for more"
         )
     if train[gold.label].nunique() < 2:
@@ -60,7 +60,7 @@ def split(snapshot: pd.DataFrame, spec: Spec, window: Window) -> Split:
         )
     if holdout.empty:
         raise EvidenceError(
-            f"{spec.name} {window}: the snapshot has no row decided from {cut} to {end}; "
+            f"{spec.name} {window}: the snapshot has no row decided from {start} to {end}; "
             "a candidate can't be judged"
         )
     return Split(train, holdout, cut)

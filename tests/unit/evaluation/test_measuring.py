@@ -1,0 +1,130 @@
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from model_lake import FIRST, SECOND
+from sklearn.metrics import roc_auc_score
+
+from ratchet.errors import EvidenceError
+from ratchet.evaluation import evaluate, judge
+from ratchet.training import CANDIDATE_FILE, HOLDOUT_FILE, MODEL_FILE, candidate_folder
+
+
+def run(lake, window=FIRST):
+    return evaluate(lake.spec, window, lake.snapshot_id(window), lake.settings)
+
+
+def folder(lake, estimator="logistic"):
+    return candidate_folder(lake.spec, FIRST, estimator, lake.settings)
+
+
+def test_evaluate_again_writes_the_same_bytes(trained_lake):
+    path = trained_lake.lake.work(FIRST) / "evidence.json"
+    before = path.read_bytes()
+    run(trained_lake)
+    assert path.read_bytes() == before
+
+
+def test_evaluate_measures_what_was_answered_in_training(trained_lake):
+    gold = trained_lake.spec.gold
+    found = run(trained_lake)
+    assert set(found.candidates) == {"logistic", "boosting"}
+    for name, candidate in found.candidates.items():
+        answers = pd.read_parquet(folder(trained_lake, name) / HOLDOUT_FILE)
+        labelled = answers.merge(trained_lake.rows, on=gold.key)
+        expected = roc_auc_score(labelled[gold.label], labelled["probability"])
+        assert candidate.quality.roc_auc == pytest.approx(expected)
+        assert candidate.when_loaded.model_dump() == {
+            "answers": True,
+            "refuses_missing_column": True,
+            "max_difference": 0.0,
+        }
+    assert found.baselines["constant"].roc_auc == 0.5
+    assert found.champion is None
+    costs = {name: c.quality.cost_per_unit for name, c in found.candidates.items()}
+    assert costs[found.best] == min(costs.values())
+
+
+def test_evaluate_champion_answers_the_same_rows(trained_lake, monkeypatch):
+    seen = []
+
+    def answers(rows):
+        seen.append(rows)
+        return np.full(len(rows), 0.2)
+
+    champion = SimpleNamespace(
+        version="7",
+        answers=answers,
+        candidate=SimpleNamespace(train_end=datetime(2013, 2, 15, tzinfo=UTC)),
+    )
+    monkeypatch.setattr("ratchet.registry.champion_at", lambda *_: champion)
+    found = run(trained_lake)
+    assert found.champion.version == "7"
+    assert len(seen[0]) == found.holdout_rows == found.champion.quality.rows
+    best = found.candidates[found.best]
+    regret = best.quality.cost_per_unit - found.champion.quality.cost_per_unit
+    assert best.against_champion.mean_per_unit == pytest.approx(regret)
+
+
+def test_evaluate_champion_that_has_seen_the_holdout_raises(trained_lake, monkeypatch):
+    champion = SimpleNamespace(
+        version="7",
+        answers=lambda rows: np.full(len(rows), 0.2),
+        candidate=SimpleNamespace(train_end=datetime(2013, 2, 22, tzinfo=UTC)),
+    )
+    monkeypatch.setattr("ratchet.registry.champion_at", lambda *_: champion)
+    with pytest.raises(EvidenceError, match="has seen labels of the holdout"):
+        run(trained_lake)
+
+
+def test_evaluate_candidate_of_another_snapshot_raises(trained_lake):
+    path = folder(trained_lake) / CANDIDATE_FILE
+    path.write_text(path.read_text().replace(trained_lake.snapshot_id(FIRST), "20130228"))
+    with pytest.raises(EvidenceError, match="was trained on snapshot 20130228"):
+        run(trained_lake)
+
+
+def test_evaluate_candidate_missing_raises(trained_lake):
+    with pytest.raises(EvidenceError, match="train it again"):
+        run(trained_lake, SECOND)
+
+
+def test_evaluate_answers_to_other_rows_raises(trained_lake):
+    path = folder(trained_lake) / HOLDOUT_FILE
+    pd.read_parquet(path).iloc[1:].to_parquet(path)
+    with pytest.raises(EvidenceError, match="answers other rows"):
+        run(trained_lake)
+
+
+@pytest.mark.parametrize("gap", [np.nan, np.inf])
+def test_evaluate_rule_without_an_answer_raises(trained_lake, gap):
+    trained_lake.rows[trained_lake.spec.rule.column] = gap
+    with pytest.raises(EvidenceError, match="rule: some answers are missing"):
+        run(trained_lake)
+
+
+def test_evaluate_rule_without_a_column_raises(trained_lake):
+    trained_lake.rows = trained_lake.rows.drop(columns=trained_lake.spec.rule.column)
+    with pytest.raises(EvidenceError, match="no column carrier_hour_rate"):
+        run(trained_lake)
+
+
+def test_evaluate_model_that_can_not_be_loaded_is_refused(trained_lake):
+    for estimator in trained_lake.spec.training.estimators:
+        (folder(trained_lake, estimator) / MODEL_FILE).write_bytes(b"half a mod")
+    decision = judge(run(trained_lake), trained_lake.spec)
+    failed = [clause.name for clause in decision.clauses if not clause.passed]
+    assert failed == ["answers_when_loaded", "same_answers"]
+
+
+def test_evaluate_model_that_answers_otherwise_is_refused(trained_lake):
+    for estimator in trained_lake.spec.training.estimators:
+        path = folder(trained_lake, estimator) / HOLDOUT_FILE
+        answers = pd.read_parquet(path)
+        answers["probability"] *= 1 + 1e-15
+        answers.to_parquet(path)
+    decision = judge(run(trained_lake), trained_lake.spec)
+    failed = [clause.name for clause in decision.clauses if not clause.passed]
+    assert failed == ["same_answers"]

@@ -1,0 +1,97 @@
+"""A lake with flights that a model can learn from, small enough to train on in a moment."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import ClassifierMixin
+from threadpoolctl import threadpool_limits
+
+from ratchet.settings import Lake, Settings
+from ratchet.spec import Spec
+from ratchet.training import build_estimator
+from ratchet.window import Window
+
+FIRST = Window.parse("2012-12-31T0000--2013-03-01T0000")
+SECOND = Window.parse("2013-03-01T0000--2013-03-08T0000")
+THIRD = Window.parse("2013-03-08T0000--2013-03-15T0000")
+FLIGHTS_A_DAY = 60
+
+
+def small(spec: Spec) -> Spec:
+    """Let a use case be content with the few rows of a test."""
+    training = spec.training.model_copy(update={"min_rows": 1000})
+    gate = spec.gate.model_copy(update={"min_holdout_rows": 500, "min_roc_auc": 0.6})
+    return spec.model_copy(update={"training": training, "gate": gate})
+
+
+def flights(spec: Spec, window: Window, seed: int = 0) -> pd.DataFrame:
+    """Return flights with features, the rule's answer and labels, sorted by time.
+
+    Delays so far and wind make a flight late. Some numbers are missing, as in the real feeds; one
+    flight in fifty has a label that becomes known only two days later.
+    """
+    rng = np.random.default_rng(seed)
+    rows = int(window.days) * FLIGHTS_A_DAY
+    gold = spec.gold
+    frame = pd.DataFrame(
+        {name: rng.normal(size=rows) for name, f in gold.features.items() if f.kind == "numeric"}
+    )
+    frame["wind_gust_mph"] = np.where(rng.random(rows) < 0.7, np.nan, frame["wind_gust_mph"])
+    frame["origin"] = rng.choice(["EWR", "JFK", "LGA"], rows)
+    frame["carrier"] = rng.choice(["AA", "B6", "DL", "EV", "UA"], rows)
+    spacing = timedelta(days=1) / FLIGHTS_A_DAY
+    start = np.datetime64(window.start.replace(tzinfo=None), "us")
+    frame[gold.decided_at] = start + np.arange(rows) * np.timedelta64(spacing)
+    frame["scheduled_weekday"] = frame[gold.decided_at].dt.day_of_week + 1
+    logit = frame["origin_mean_delay_min"] + 0.7 * frame["wind_speed_mph"] - 1.3
+    logit += np.where(frame["origin"] == "EWR", 0.3, 0)
+    frame[gold.label] = rng.random(rows) < 1 / (1 + np.exp(-logit))
+    frame[spec.rule.column] = np.clip(0.26 + 0.03 * frame["carrier_rate_14d"], 0.02, 0.9)
+    late = rng.random(rows) < 0.02
+    frame[gold.label_known_at] = frame[gold.decided_at] + np.where(
+        late, np.timedelta64(2, "D"), np.timedelta64(6, "h")
+    )
+    frame[gold.key] = [f"{window.start:%m%d}-{number:05d}" for number in range(rows)]
+    return frame
+
+
+def fit(spec: Spec, rows: pd.DataFrame, estimator: str) -> ClassifierMixin:
+    """Fit one of the spec's estimators, in one thread: two of them wait for each other."""
+    declared = spec.training.estimators[estimator]
+    model = build_estimator(declared, spec.gold.features, spec.training.seed)
+    with threadpool_limits(1):
+        return model.fit(rows[list(spec.gold.features)], rows[spec.gold.label])
+
+
+@dataclass
+class ModelLake:
+    """Stands in for the warehouse: all flights of 2013 so far, seen from a window's end."""
+
+    spec: Spec
+    settings: Settings
+    rows: pd.DataFrame
+
+    @property
+    def lake(self) -> Lake:
+        return self.settings.lake(self.spec.name)
+
+    def stand_in(self, patch: pytest.MonkeyPatch) -> None:
+        """Let the stages read from here."""
+        patch.setattr("ratchet.warehouse.load_snapshot", self.load_snapshot, raising=False)
+        patch.setattr("ratchet.warehouse.read_features", self.read_features, raising=False)
+
+    def snapshot_id(self, window: Window) -> str:
+        return f"{window.end:%Y%m%d}"
+
+    def load_snapshot(self, spec: Spec, snapshot_id: str, settings: Settings) -> pd.DataFrame:
+        known = self.rows[spec.gold.label_known_at] <= pd.Timestamp(snapshot_id)
+        return self.rows[known].reset_index(drop=True)
+
+    def read_features(self, spec: Spec, window: Window, settings: Settings) -> pd.DataFrame:
+        decided = self.rows[spec.gold.decided_at]
+        start, end = (bound.replace(tzinfo=None) for bound in (window.start, window.end))
+        columns = [spec.gold.key, spec.gold.decided_at, *spec.gold.features, spec.rule.column]
+        return self.rows.loc[(decided >= start) & (decided < end), columns].reset_index(drop=True)

@@ -1,0 +1,108 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from model_lake import SECOND
+
+from ratchet.errors import EvidenceError
+from ratchet.serving import score
+
+
+def release(version, probability):
+    return SimpleNamespace(version=version, answers=lambda rows: np.full(len(rows), probability))
+
+
+@pytest.fixture
+def champions(monkeypatch):
+    """Let version 5 be champion, and 1 have been the first."""
+
+    def champion_at(spec, moment, settings):
+        assert moment == SECOND.start
+        return release("5", 0.3)
+
+    monkeypatch.setattr("ratchet.serving.scoring.champion_at", champion_at)
+    monkeypatch.setattr(
+        "ratchet.serving.scoring.first_champion", lambda spec, settings: release("1", 0.25)
+    )
+
+
+def run(lake):
+    report = score(lake.spec, SECOND, lake.settings)
+    return report, pd.read_parquet(report.path)
+
+
+def test_score_without_a_champion_the_rule_decides(model_lake):
+    report, rows = run(model_lake)
+    assert (report.champion, report.first, report.rows) == (None, None, len(rows))
+    assert set(rows["role"]) == {"rule"}
+    assert rows["is_decision"].all()
+    gold, rule = model_lake.spec.gold, model_lake.spec.rule
+    expected = model_lake.read_features(model_lake.spec, SECOND, model_lake.settings)
+    merged = rows.merge(expected, on=gold.key)
+    assert len(merged) == report.rows == 420
+    assert (merged["probability"] == merged[rule.column]).all()
+
+
+@pytest.mark.usefixtures("champions")
+def test_score_champion_decides_beside_the_first_and_the_rule(model_lake):
+    report, rows = run(model_lake)
+    assert (report.champion, report.first, report.rows) == ("5", "1", 420)
+    roles = rows.groupby("role")
+    assert roles.size().to_dict() == {"champion": 420, "first": 420, "rule": 420}
+    assert roles["version"].first().to_dict() == {"champion": "5", "first": "1", "rule": "rule"}
+    assert rows.loc[rows["is_decision"], "role"].unique().tolist() == ["champion"]
+    assert report.acted == 420
+
+
+@pytest.mark.usefixtures("champions")
+def test_score_acts_from_the_threshold_on_and_says_what_it_costs(model_lake):
+    _, rows = run(model_lake)
+    costs = model_lake.spec.costs
+    assert (rows["threshold"] == costs.threshold).all()
+    assert (rows["is_acted"] == (rows["probability"] >= costs.threshold)).all()
+    assert rows.loc[rows["role"] == "first", "is_acted"].all()
+    by_action = rows.groupby("is_acted")[["cost_if_positive", "cost_if_negative"]].first()
+    assert by_action.loc[True].tolist() == [70, 10]
+    assert by_action.loc[False].tolist() == [100, 0]
+
+
+@pytest.mark.usefixtures("champions")
+def test_score_again_writes_the_same_bytes_sorted(model_lake):
+    report, rows = run(model_lake)
+    before = report.path.read_bytes()
+    model_lake.rows = model_lake.rows.iloc[::-1]
+    assert score(model_lake.spec, SECOND, model_lake.settings) == report
+    assert report.path.read_bytes() == before
+    key = model_lake.spec.gold.key
+    assert rows.equals(rows.sort_values([key, "role"], ignore_index=True))
+
+
+def test_score_writes_the_columns_that_others_read(model_lake):
+    _, rows = run(model_lake)
+    assert list(rows.columns) == [
+        "flight_id",
+        "decision_at",
+        "window",
+        "role",
+        "version",
+        "probability",
+        "threshold",
+        "is_acted",
+        "is_decision",
+        "cost_if_positive",
+        "cost_if_negative",
+    ]
+    assert str(rows["decision_at"].dtype) == "datetime64[us]"
+
+
+def test_score_no_decisions_raises(model_lake):
+    model_lake.rows = model_lake.rows.iloc[:100]
+    with pytest.raises(EvidenceError, match="feat_flights has no rows"):
+        run(model_lake)
+
+
+def test_score_rule_without_an_answer_raises(model_lake):
+    model_lake.rows["carrier_hour_rate"] = np.nan
+    with pytest.raises(EvidenceError, match=r"carrier_hour_rate: the rule's answer is missing"):
+        run(model_lake)

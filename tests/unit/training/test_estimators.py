@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+from model_lake import FIRST, fit, flights
+
+from ratchet.training import answer, build_estimator
+
+
+@pytest.fixture(scope="module")
+def rows(spec):
+    return flights(spec, FIRST)
+
+
+@pytest.fixture(scope="module", params=["logistic", "boosting"])
+def model(request, spec, rows):
+    return fit(spec, rows, request.param)
+
+
+def test_estimator_category_never_seen_is_answered(spec, rows, model):
+    changed = rows.head(50).assign(carrier="VX")
+    assert len(answer(model, changed, spec.gold.features)) == 50
+
+
+def test_estimator_missing_values_are_answered(spec, rows, model):
+    changed = rows.head(50).copy()
+    for name in ("temperature_f", "wind_gust_mph", "scheduled_weekday"):
+        changed[name] = np.nan
+    changed["carrier"] = changed["carrier"].where(changed.index % 2 == 0)
+    assert len(answer(model, changed, spec.gold.features)) == 50
+
+
+def test_estimator_absurd_number_counts_as_the_largest_seen(spec, rows, model):
+    largest = rows.head(50).assign(wind_speed_mph=rows["wind_speed_mph"].max())
+    absurd = largest.assign(wind_speed_mph=1048.36)
+    expected = answer(model, largest, spec.gold.features)
+    assert (answer(model, absurd, spec.gold.features) == expected).all()
+
+
+def test_estimator_numbers_as_other_dtype_are_answered_the_same(spec, rows, model):
+    changed = rows.astype({"scheduled_weekday": float, "carrier": object})
+    expected = answer(model, rows, spec.gold.features)
+    assert (answer(model, changed, spec.gold.features) == expected).all()
+
+
+def test_estimator_boosting_does_not_stop_early_by_a_random_split(spec):
+    estimator = spec.training.estimators["boosting"]
+    assert build_estimator(estimator, spec.gold.features, 1).early_stopping is False
