@@ -8,7 +8,7 @@ from ratchet.spec.types import Column, Feed, Type
 # would let through (12.7 as an integer, nan, 1_000, a time without its zone) is not of the type.
 _NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-_TIME = r"[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:?[0-9]{2})"
+_TIME = r"[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-](0[0-9]|1[0-4]):?[0-5][0-9])"
 _TYPES: dict[Type, tuple[str, str, str]] = {
     "text": ("(?s).*", "{0}", "text"),
     "integer": ("[+-]?[0-9]+", "try_cast({0} as bigint)", "a whole number"),

@@ -7,7 +7,7 @@ file of a day belongs to the window in which that day ends: earlier it could not
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 from ratchet.feeds.records import arrival
@@ -30,7 +30,7 @@ def stamp_of(feed: str, name: str) -> date | None:
     if match is None or match["feed"] != feed:
         return None
     try:
-        return datetime.strptime(match["stamp"], "%Y%m%d").replace(tzinfo=UTC).date()
+        return date.fromisoformat(match["stamp"])
     except ValueError:
         return None
 

@@ -7,7 +7,6 @@ import gzip
 import io
 import re
 import zipfile
-import zlib
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
@@ -102,14 +101,20 @@ def _unpack(name: str, content: bytes) -> bytes:
         if name.endswith(".gz"):
             return gzip.decompress(content)
         if name.endswith(".zip"):
-            with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                members = [item for item in archive.namelist() if item.endswith(".csv")]
-                if len(members) != 1:
-                    raise FeedError(f"it must hold one .csv, and holds {len(members)}")
-                return archive.read(members[0])
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
+            return _unzip(content)
+    except FeedError:
+        raise
+    except Exception as error:  # a damaged header leads the unpackers to nearly any error
         raise FeedError(f"it is damaged or cut off, and can't be unpacked: {error}") from error
     return content
+
+
+def _unzip(content: bytes) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = [name for name in archive.namelist() if name.endswith(".csv")]
+        if len(members) != 1:
+            raise FeedError(f"it must hold one .csv, and holds {len(members)}")
+        return archive.read(members[0])
 
 
 def _decode(content: bytes) -> str:

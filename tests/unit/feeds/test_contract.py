@@ -86,6 +86,7 @@ def test_checked_sql_value_of_type_is_accepted(kind: str, text: str, value: obje
         *(("date", text) for text in ["2013-03-01T00:00:00Z", "epoch"]),
         *(("timestamp", text) for text in ["2013-03-01T10:15:00", "2013-03-01", "now", "infinity"]),
         *(("timestamp", text) for text in ["2013-03-01T25:00:00Z", "2013-03-01T10:15:00 CET"]),
+        *(("timestamp", text) for text in ["2013-03-01T00:00:00+99:99", "0000-00-00T00:00:00Z"]),
     ],
 )
 def test_checked_sql_value_of_other_type_is_a_breach(kind: str, text: str) -> None:

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import random
 import zipfile
 
 import pytest
@@ -17,6 +18,13 @@ def zipped(*names: str) -> bytes:
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in names:
             archive.writestr(name, "gate,note\n1,a\n" * 50)
+    return buffer.getvalue()
+
+
+def zip_lzma(content: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("any.csv", content)
     return buffer.getvalue()
 
 
@@ -75,6 +83,29 @@ def test_read_sheet_bad_lines_cost_only_themselves(bad: bytes, reason: str, coun
 def test_read_sheet_bad_line_shows_its_text() -> None:
     sheet = read_sheet("gates_20130301.csv", b"gate,note\r\n1,K\xf6ln\r\n", COLUMNS)
     assert sheet.bad_lines[0].text == r"1,K\xf6ln"
+
+
+@pytest.mark.parametrize("ending", [".csv", ".csv.gz", ".zip"])
+def test_read_sheet_damaged_anywhere_raises_or_accounts_for_lines(ending: str) -> None:
+    rows = b"".join(b'%d,"%d"\n' % (number, number) for number in range(40))
+    pack = {".csv": bytes, ".csv.gz": gzip.compress, ".zip": zip_lzma}[ending]
+    whole = pack(b"gate,note\n" + rows)
+    dice = random.Random(2013)
+    seen = set()
+    for _ in range(2_000):
+        damaged = bytearray(whole)
+        for _ in range(dice.choice([1, 1, 4])):
+            damaged[dice.randrange(len(damaged))] = dice.choice([dice.randrange(256), *b'",\n\0'])
+        try:
+            sheet = read_sheet(f"gates_20130301{ending}", bytes(damaged), COLUMNS)
+        except FeedError:
+            seen.add("refused")
+            continue
+        seen.add("read")
+        numbers = [*sheet.numbers, *(line.number for line in sheet.bad_lines)]
+        assert len(set(numbers)) == len(numbers) == len(sheet.rows) + len(sheet.bad_lines)
+        "".join(value for row in sheet.rows for value in row).encode()
+    assert seen == {"refused", "read"}
 
 
 def test_read_sheet_many_bad_lines_takes_linear_time() -> None:
