@@ -106,7 +106,7 @@ def print_summary(spec: Spec, settings: Settings, console: Console) -> Path:
     summary = summarise(spec, settings)
     page = settings.home / "reports" / f"{spec.name}.html"
     write_html(summary, page)
-    console.print(render_text(summary), highlight=False, markup=False)
+    console.print(render_text(summary), highlight=False, markup=False, soft_wrap=True)
     console.print(f"The same as a page: {page}", highlight=False, soft_wrap=True)
     return page
 
