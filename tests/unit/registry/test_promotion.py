@@ -46,10 +46,8 @@ def second(accepted):
     quick = {"logistic": lake.spec.training.estimators["logistic"]}
     training = lake.spec.training.model_copy(update={"estimators": quick})
     gate = lake.spec.gate.model_copy(update={"max_regret_per_unit": 10.0})
-    spec, settings = (
-        lake.spec.model_copy(update={"training": training, "gate": gate}),
-        lake.settings,
-    )
+    lake.spec = lake.spec.model_copy(update={"training": training, "gate": gate})
+    spec, settings = lake.spec, lake.settings
     train(spec, SECOND, lake.snapshot_id(SECOND), "logistic", settings)
     evidence = evaluate(spec, SECOND, lake.snapshot_id(SECOND), settings)
     assert evidence.champion.version == version
