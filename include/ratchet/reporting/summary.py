@@ -26,11 +26,12 @@ class Record(BaseModel):
 
 
 class FeedCount(Record):
-    """Rows of one feed over all windows."""
+    """Rows of one feed over all windows, and why most of the quarantined ones are there."""
 
     feed: str
     accepted: int
     quarantined: int
+    reason: str | None
 
     @property
     def landed(self) -> int:
@@ -185,13 +186,24 @@ def _weeks(rows: Sequence[Performance], drift: dict[str, tuple[float | None, int
 
 
 def _count(lake: Lake, feed: str) -> FeedCount:
-    def rows(name: str) -> int:
-        paths = sorted((lake.root / "landing" / feed).glob(f"*/{name}"))
-        return sum(n for (n,) in _query("select count(*) from read_parquet($paths)", paths))
-
-    return FeedCount(
-        feed=feed, accepted=rows("accepted.parquet"), quarantined=rows("quarantine.parquet")
+    landed = lake.root / "landing" / feed
+    accepted, quarantined = (
+        sorted(landed.glob(f"*/{name}.parquet")) for name in ("accepted", "quarantine")
     )
+    reasons = """
+        select reason from read_parquet($paths), unnest(reasons) as one (reason)
+        group by reason order by count(*) desc, reason limit 1
+    """
+    return FeedCount(
+        feed=feed,
+        accepted=_rows(accepted),
+        quarantined=_rows(quarantined),
+        reason=next((reason for (reason,) in _query(reasons, quarantined)), None),
+    )
+
+
+def _rows(paths: Sequence[Path]) -> int:
+    return sum(n for (n,) in _query("select count(*) from read_parquet($paths)", paths))
 
 
 def _query(sql: str, paths: Sequence[Path]) -> list[tuple[Any, ...]]:

@@ -119,9 +119,11 @@ def _print_feeds(console: Console, summary: Summary) -> None:
     table.add_column("feed")
     for name in ("landed", "accepted", "quarantined"):
         table.add_column(name, justify="right")
+    table.add_column("mostly because")
     for feed in summary.feeds:
         counts = (feed.landed, feed.accepted, feed.quarantined)
-        table.add_row(feed.feed, *(f"{count:,}" if feed.landed else MISSING for count in counts))
+        shown = (f"{count:,}" if feed.landed else MISSING for count in counts)
+        table.add_row(feed.feed, *shown, Text(feed.reason or ""))
     console.print(table)
 
 

@@ -66,5 +66,8 @@ def told(fake_lake: FakeLake) -> FakeLake:
         folder = fake_lake.lake.landing("weather", window)
         folder.mkdir(parents=True)
         pq.write_table(pa.table({"_row": [1, 2, 3]}), folder / "accepted.parquet")
-        pq.write_table(pa.table({"_row": [4]}), folder / "quarantine.parquet")
+        gust = ["wind_gust_mph: 900 is over 253"]
+        pq.write_table(
+            pa.table({"_row": [4], "reasons": pa.array([gust])}), folder / "quarantine.parquet"
+        )
     return fake_lake

@@ -51,7 +51,7 @@ def test_render_text_shows_results_reasons_and_the_cost_assumption(summary: Summ
         summary.spec.costs.assumption,
         "2013-03-15 gate candidate boosting refused On the same flights it costs 0.40 more",
         "There is no champion yet.",
-        "weather 12 9 3",
+        "weather 12 9 3 wind_gust_mph: 900 is over 253",
     ):
         assert expected in text
 

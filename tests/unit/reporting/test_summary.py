@@ -42,12 +42,13 @@ def test_summarise_decisions_stand_in_order_of_their_windows(told: FakeLake):
     ]
 
 
-def test_summarise_counts_accepted_and_quarantined_rows(told: FakeLake):
+def test_summarise_counts_rows_and_says_why_they_are_quarantined(told: FakeLake):
     feeds = {feed.feed: feed for feed in summarise(told.spec, told.settings).feeds}
     assert set(feeds) == set(told.spec.feeds)
     weather = feeds["weather"]
     assert (weather.landed, weather.accepted, weather.quarantined) == (12, 9, 3)
-    assert feeds["planes"].landed == 0
+    assert weather.reason == "wind_gust_mph: 900 is over 253"
+    assert (feeds["planes"].landed, feeds["planes"].reason) == (0, None)
 
 
 def test_summarise_puts_drift_beside_its_week(told: FakeLake):
