@@ -23,9 +23,10 @@ class Candidate(BaseModel):
 
     `train_end` is the moment up to which labels were used: nothing that became known later went
     into the model. `features` maps names to the dtypes that the model was fitted on.
-    `train_roc_auc` was measured on the training rows themselves: far above the holdout's, it tells
-    of over-fitting. The record holds nothing that differs between two trainings on the same
-    snapshot, so it can be hashed; how long it took stands in a file of its own.
+    `train_roc_auc` was measured on the last of the training rows, as many as the holdout has: far
+    above the holdout's, it tells of over-fitting. The record holds nothing that differs between
+    two trainings on the same snapshot, so it can be hashed; how long it took stands in a file of
+    its own.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -32,7 +32,7 @@ def build_estimator(
         return HistGradientBoostingClassifier(categorical_features=categorical, **params)
     quantiles = make_pipeline(
         QuantileTransformer(n_quantiles=100, subsample=50_000, random_state=seed),
-        SimpleImputer(strategy="median", add_indicator=True),
+        SimpleImputer(strategy="constant", fill_value=0.5, add_indicator=True),  # the median
         StandardScaler(),
     )
     levels = OneHotEncoder(handle_unknown="ignore", sparse_output=False)

@@ -49,7 +49,8 @@ def train(
     Raises
     ------
     TrainingError
-        If there are too few rows, the parameters are wrong, or the fit did not converge.
+        If there are too few rows, a feature has no value in any of them, the parameters are wrong,
+        or the fit did not converge.
     EvidenceError
         If there is no holdout.
     SnapshotError
@@ -77,7 +78,7 @@ def train(
         train_start=parts.train[gold.decided_at].min().tz_localize("UTC").to_pydatetime(),
         train_end=parts.cut,
         train_positive_share=float(label.mean()),
-        train_roc_auc=float(roc_auc_score(label, answer(model, features, gold.features))),
+        train_roc_auc=_roc_auc(model, parts.train.tail(len(parts.holdout)), spec),
         holdout_rows=len(parts.holdout),
         versions={"python": platform.python_version(), **{n: version(n) for n in _LIBRARIES}},
     )
@@ -96,9 +97,18 @@ def train(
     return candidate
 
 
+def _roc_auc(model: ClassifierMixin, rows: pd.DataFrame, spec: Spec) -> float:
+    return float(roc_auc_score(rows[spec.gold.label], answer(model, rows, spec.gold.features)))
+
+
 def _fit(spec: Spec, estimator: str, features: pd.DataFrame, label: pd.Series) -> ClassifierMixin:
     declared = spec.training.estimators[estimator]
     where = f"{spec.name}: training.estimators.{estimator}"
+    if empty := features.columns[features.isna().all()].tolist():
+        raise TrainingError(
+            f"{spec.name}: {', '.join(empty)} has no value in any training row; "
+            "mend its feed, or remove it from gold.features"
+        )
     try:
         model = build_estimator(declared, spec.gold.features, spec.training.seed)
         with warnings.catch_warnings(), threadpool_limits(1):

@@ -73,3 +73,10 @@ def test_train_wrong_params_raises(model_lake, estimator, params):
     spec = with_params(model_lake.spec, estimator, **params)
     with pytest.raises(TrainingError, match=f"estimators.{estimator} can't be fitted"):
         run(model_lake, estimator, spec)
+
+
+@pytest.mark.parametrize("estimator", ["logistic", "boosting"])
+def test_train_feature_without_any_value_raises(model_lake, estimator):
+    model_lake.rows["wind_gust_mph"] = float("nan")
+    with pytest.raises(TrainingError, match="wind_gust_mph has no value in any training row"):
+        run(model_lake, estimator)
