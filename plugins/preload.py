@@ -1,14 +1,15 @@
 """Loads the libraries that tasks use before Airflow's scheduler forks its local workers.
 
 A local worker runs each task in a fork of itself, so what the scheduler has imported costs a task
-nothing. Without this, importing dbt, pandas, scikit-learn and MLflow takes longer than most
-tasks' work. The Celery worker forks in the same way, and its tasks gain the same.
+nothing. Without this, importing dbt, pandas, scikit-learn, skops and MLflow takes longer than most
+tasks' work.
 """
 
 from __future__ import annotations
 
 import importlib
 import sys
+import warnings
 
 from airflow.listeners import hookimpl
 from airflow.plugins_manager import AirflowPlugin
@@ -18,17 +19,26 @@ HEAVY = (
     "ratchet.orchestration.factory",  # every task parses its DAG file
     *(f"ratchet.{stage}" for stage in STAGES),
     "dbt.cli.main",
-    "mlflow",
+    "dbt.adapters.duckdb",
+    "mlflow.tracking",
+    "mlflow.store.tracking.sqlalchemy_store",
+    "mlflow.store.model_registry.sqlalchemy_store",
+    "pyarrow.dataset",
+    "skops.io",
+    "sklearn.ensemble",
+    "sklearn.linear_model",
 )
 
 
 @hookimpl
-def on_starting(component: object) -> None:
+def on_starting(component: object) -> None:  # noqa: ARG001 (it is not built yet: argv tells it)
     """Import what tasks need, in the scheduler only."""
-    runner = type(getattr(component, "job_runner", None)).__name__
-    if runner == "SchedulerJobRunner":
-        for name in HEAVY:
-            importlib.import_module(name)
+    if "scheduler" in sys.argv[1:2]:
+        with warnings.catch_warnings():
+            # skops asks every loaded module for every function of scipy, and Airflow's answer
+            warnings.simplefilter("ignore")
+            for name in HEAVY:
+                importlib.import_module(name)
 
 
 class PreloadPlugin(AirflowPlugin):

@@ -133,7 +133,7 @@ class LocalAirflow:
             "api_auth": {"jwt_secret": secrets.token_urlsafe(64)},
             "scheduler": {
                 "scheduler_idle_sleep_time": 0.1,
-                "scheduler_health_check_threshold": 10,
+                "scheduler_health_check_threshold": 30,
                 "orphaned_tasks_check_interval": 10,
                 "task_instance_heartbeat_timeout": 60,
             },
