@@ -1,0 +1,61 @@
+{#
+    What a run works on. `ratchet.warehouse.build` writes one row to control.build_window before
+    dbt starts; the pre-hook of every model copies it into variables of the model's own connection,
+    which DuckDB folds into constants, so that it reads only the row groups it needs.
+
+    lake                       the folder of the use case
+    landed                     the landed windows that bronze reads: one key, or * for all
+    window_end                 no later window is read
+    range_start, range_end     what silver and gold compute
+
+    An analyst's own file has all of history for its window.
+#}
+{% macro set_window() %}
+    {%- set columns = {
+        "lake": "lake",
+        "landed": "landed",
+        "window_end": "window_end",
+        "range_start": "range_start",
+        "range_end": "range_end",
+    } -%}
+    {%- if published() -%}
+        {%- do columns.update({
+            "landed": "'*'", "window_end": "range_end", "range_start": "history_start"
+        }) -%}
+    {%- endif -%}
+    {%- for name, column in columns.items() %}
+    set variable {{ name }} = (select {{ column }} from {{ control() }}.build_window);
+    {%- endfor %}
+{% endmacro %}
+
+{# The attached copy of what the pipeline published; nothing in the pipeline itself. #}
+{% macro published() -%}
+    {{- target.attach[0].alias if target.attach -}}
+{%- endmacro %}
+
+{# The schema in which a build says what it works on. #}
+{% macro control() -%}
+    "{{ published() or target.database }}".control
+{%- endmacro %}
+
+{% macro window_end() %}getvariable('window_end'){% endmacro %}
+
+{% macro range_start() %}getvariable('range_start'){% endmacro %}
+
+{% macro range_end() %}getvariable('range_end'){% endmacro %}
+
+{# Whether a moment falls into what is computed. #}
+{% macro in_range(moment) -%}
+    {{ moment }} >= {{ range_start() }} and {{ moment }} < {{ range_end() }}
+{%- endmacro %}
+
+{# Whether a moment lies before the end of the range, and at most `lookback` before its start. #}
+{% macro in_range_since(moment, lookback) -%}
+    {{ moment }} >= {{ range_start() }} - interval '{{ lookback }}' and {{ moment }} < {{ range_end() }}
+{%- endmacro %}
+
+{# The same for tests, which no hook runs before. #}
+{% macro is_recent(moment) -%}
+    {{ moment }} >= (select {{ "history_start" if published() else "range_start" }} from {{ control() }}.build_window)
+    and {{ moment }} < (select range_end from {{ control() }}.build_window)
+{%- endmacro %}

@@ -1,0 +1,139 @@
+"""What a build tells dbt: which range of time to compute, where the lake is, what errors cost."""
+
+from __future__ import annotations
+
+from datetime import UTC
+
+import duckdb
+
+from ratchet.settings import Lake, Settings
+from ratchet.spec.types import Spec
+from ratchet.storage import atomic_path
+from ratchet.window import Window
+
+_BUILD_WINDOW = """
+create or replace table control.build_window as select
+    $use_case as use_case,
+    $run_id as run_id,
+    $lake as lake,
+    if($is_first, '*', $landed) as landed,
+    $window_start::timestamp as window_start,
+    $window_end::timestamp as window_end,
+    if($is_first, $history_start, $window_start)::timestamp as range_start,
+    greatest($window_end, $built_end)::timestamp as range_end,
+    $history_start::timestamp as history_start,
+    not $is_first as is_complete
+"""
+
+_COSTS = """
+create or replace table control.costs as select
+    $negative_left_alone::double as negative_left_alone,
+    $positive_left_alone::double as positive_left_alone
+"""
+
+
+def begin(spec: Spec, window: Window, settings: Settings, run_id: str) -> None:
+    """Write what the next dbt run of a use case works on.
+
+    A window is replaced alone. What was built after it rests on it, so that is computed again too:
+    the same rows come out, in whatever order windows are built. Until a first build is complete,
+    and so also after its warehouse was deleted, all windows that have landed are read.
+    """
+    lake = settings.lake(spec.name)
+    start, end, history_start = (
+        moment.astimezone(UTC).replace(tzinfo=None)
+        for moment in (window.start, window.end, spec.schedule.history_start)
+    )
+    _write_empty_tables(spec, lake)
+    lake.warehouse.parent.mkdir(parents=True, exist_ok=True)
+    with duckdb.connect(lake.warehouse) as connection:
+        connection.begin()
+        connection.execute("create schema if not exists control")
+        found = connection.execute("from duckdb_tables() where table_name = 'build_window'")
+        built_end, is_complete = (
+            connection.execute("select range_end, is_complete from control.build_window").fetchone()
+            if found.fetchone()
+            else (end, False)
+        )
+        connection.execute(
+            _BUILD_WINDOW,
+            {
+                "use_case": spec.name,
+                "run_id": run_id,
+                "lake": str(lake.root),
+                "landed": window.key,
+                "window_start": start,
+                "window_end": end,
+                "history_start": history_start,
+                "built_end": built_end,
+                "is_first": not is_complete,
+            },
+        )
+        connection.execute(
+            _COSTS,
+            {
+                "negative_left_alone": spec.costs.negative_left_alone,
+                "positive_left_alone": spec.costs.positive_left_alone,
+            },
+        )
+        connection.commit()
+
+
+def complete(spec: Spec, settings: Settings) -> None:
+    """Note that all layers hold all that has landed: from now on, windows are built alone."""
+    with duckdb.connect(settings.lake(spec.name).warehouse) as connection:
+        connection.execute("update control.build_window set is_complete = true")
+
+
+def _shown(spec: Spec) -> dict[str, dict[str, str]]:
+    """Return folders that other stages write to and gold shows, with their columns' types."""
+    return {
+        "predictions": {
+            spec.gold.key: "varchar",
+            spec.gold.decided_at: "timestamp",
+            "window": "varchar",
+            "role": "varchar",
+            "version": "varchar",
+            "probability": "double",
+            "threshold": "double",
+            "is_acted": "boolean",
+            "is_decision": "boolean",
+            "cost_if_positive": "double",
+            "cost_if_negative": "double",
+        },
+        "monitoring/cohorts": {
+            "observed_window": "varchar",
+            "cohort": "varchar",
+            "policy": "varchar",
+            "version": "varchar",
+            "labelled": "bigint",
+            "total": "bigint",
+            "matured_share": "double",
+            "is_mature": "boolean",
+            "total_cost": "double",
+            "cost_per_unit": "double",
+            "roc_auc": "double",
+            "pr_auc": "double",
+            "brier": "double",
+        },
+        "monitoring/drift": {
+            "observed_window": "varchar",
+            "champion": "varchar",
+            "name": "varchar",
+            "kind": "varchar",
+            "state": "varchar",
+            "rows": "bigint",
+            "psi": "double",
+            "missing_change": "double",
+        },
+    }
+
+
+def _write_empty_tables(spec: Spec, lake: Lake) -> None:
+    """Put an empty table beside each shown folder: a view over no file at all is an error."""
+    for folder, columns in _shown(spec).items():
+        path = lake.root / f"{folder}.none" / "none.parquet"
+        if not path.exists():
+            nulls = ", ".join(f'null::{kind} as "{name}"' for name, kind in columns.items())
+            with atomic_path(path) as draft, duckdb.connect() as connection:
+                connection.execute(f"copy (select {nulls} limit 0) to '{draft}'")

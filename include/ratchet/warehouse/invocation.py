@@ -1,0 +1,88 @@
+"""dbt, called in this process. Nothing of it is left open, and nothing of it is global."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ratchet.errors import BuildError
+from ratchet.settings import PROJECT
+from ratchet.storage import atomic_path
+
+DBT_PROJECT = PROJECT / "dbt_project"
+
+_PARSED = "partial_parse.msgpack"
+
+
+def build_models(path: str, warehouse: Path, target: Path) -> list[Any]:
+    """Build and test the models below a path of the dbt project, in the order of their needs.
+
+    Unit tests are left out: they test the SQL, not the data. The parsed project is kept beside the
+    warehouse, as parsing takes longer than most builds.
+
+    Parameters
+    ----------
+    path
+        Relative to the dbt project.
+    warehouse
+        The DuckDB file. No other process may have it open.
+    target
+        Folder for compiled SQL and dbt's log.
+
+    Returns
+    -------
+    list of dbt's RunResult
+        One for each model and test, failed ones among them.
+
+    Raises
+    ------
+    BuildError
+        If dbt could not begin: the project does not parse, or the warehouse can't be opened.
+    """
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+    from dbt.cli.main import dbtRunner
+
+    parsed = warehouse.parent / _PARSED
+    target.mkdir(parents=True, exist_ok=True)
+    if parsed.exists():
+        shutil.copyfile(parsed, target / _PARSED)
+    arguments = [
+        "build",
+        *("--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)),
+        *("--target", "pipeline", "--target-path", str(target), "--log-path", str(target)),
+        *("--select", f"path:{path}", "--exclude-resource-type", "unit_test"),
+        *("--indirect-selection", "buildable"),
+        *("--log-level", "none", "--log-level-file", "info", "--no-write-json"),
+        "--no-send-anonymous-usage-stats",
+    ]
+    with _environment(RATCHET_WAREHOUSE=str(warehouse), DO_NOT_TRACK="1"):
+        try:
+            invocation = dbtRunner().invoke(arguments)
+        finally:
+            # dbt keeps the database locked after it returns (dbt-duckdb#616)
+            DuckDBConnectionManager.close_all_connections()
+    if invocation.exception is not None:
+        raise BuildError(f"dbt could not build {path}: {invocation.exception}") from (
+            invocation.exception
+        )
+    with atomic_path(parsed) as draft:
+        shutil.move(target / _PARSED, draft)
+    return list(getattr(invocation.result, "results", []))
+
+
+@contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
