@@ -102,7 +102,7 @@ def line_chart(
             f'<line class="change" x1="{at}" x2="{at}" y1="{TOP}" y2="{height - BOTTOM}">'
             f"<title>{escape(name)}</title></line>"
         )
-    for one in drawn:
+    for one in reversed(drawn):  # the first lies on top
         parts += _line(one, x, y, form)
     parts += _end_labels([(one, y(one.known[-1][1])) for one in drawn], form)
     return _svg(parts, height, title)

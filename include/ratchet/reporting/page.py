@@ -16,6 +16,7 @@ from ratchet.reporting.wording import (
     GOOD,
     KIND_LABELS,
     POLICY_LABELS,
+    compared,
     cost_lines,
     number,
     subject,
@@ -49,7 +50,7 @@ def write_html(summary: Summary, path: Path) -> None:
         number=number,
         window=lambda key: str(Window.parse(key)),
         day=lambda key: f"{Window.parse(key).end:%Y-%m-%d}",
-        compared=lambda value: value if isinstance(value, str) else f"{value:,.4g}",
+        compared=compared,
     )
     page = environment.get_template("page.html").render(
         summary=summary,

@@ -17,6 +17,7 @@ from ratchet.reporting.wording import (
     POLICY_LABELS,
     cost_lines,
     number,
+    rested_on,
     subject,
     why,
 )
@@ -105,11 +106,13 @@ def _print_decisions(console: Console, summary: Summary) -> None:
     table.add_column("verdict", no_wrap=True)
     table.add_column("why")
     for decision in summary.decisions:
+        if (decision.kind, decision.verdict) == ("data", "accepted"):
+            continue  # one a window; the page lists them
         table.add_row(
             f"{Window.parse(decision.window).end:%Y-%m-%d}",
             f"{KIND_LABELS[decision.kind]} {subject(decision)}".lower(),
             Text(decision.verdict, style="green" if decision.verdict in GOOD else "yellow"),
-            Text(why(decision)),
+            Text(f"{why(decision)} {rested_on(decision)}"),
         )
     console.print(table if summary.decisions else Text("No decision has been taken yet."))
 

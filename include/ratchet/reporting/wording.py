@@ -5,6 +5,7 @@ from __future__ import annotations
 from ratchet.decision import Decision
 from ratchet.monitoring import Policy
 from ratchet.spec import Spec
+from ratchet.window import Window
 
 POLICY_LABELS: dict[Policy, str] = {
     "decision": "What was decided",
@@ -32,13 +33,37 @@ def number(value: float | None, form: str) -> str:
 
 def why(decision: Decision) -> str:
     """Say in one line what settled a decision."""
-    clauses = decision.clauses
-    if len(clauses) > 1 and len(decision.reasons) == len(clauses):
-        if decision.kind == "retrain":
-            return "No trigger is met."
-        if all(clause.passed for clause in clauses):
-            return f"All {len(clauses)} conditions are met."
-    return " ".join(decision.reasons)
+    if decision.kind == "promotion":
+        return f"It decides from {Window.parse(decision.window).end:%Y-%m-%d} on."
+    if not _by_all(decision):
+        return " ".join(decision.reasons)
+    if decision.kind == "retrain":
+        return "No trigger is met."
+    return f"All {len(decision.clauses)} conditions are met."
+
+
+def rested_on(decision: Decision) -> str:
+    """List what was observed, with the limits, where `why` names no numbers."""
+    if not _by_all(decision):
+        return ""
+    clauses = (
+        f"{clause.name.replace('_', ' ')} {compared(clause.observed)} ({compared(clause.required)})"
+        for clause in decision.clauses
+    )
+    return f"Observed (limit): {', '.join(clauses)}."
+
+
+def compared(value: float | str) -> str:
+    """Format one side of a comparison."""
+    if isinstance(value, str):
+        return value
+    return f"{value:,.0f}" if value.is_integer() else f"{value:.4g}"
+
+
+def _by_all(decision: Decision) -> bool:
+    """Whether no single clause, but all of several together led to the verdict."""
+    settled = len(decision.reasons) == len(decision.clauses) > 1
+    return settled and len({clause.passed for clause in decision.clauses}) == 1
 
 
 def cost_lines(spec: Spec) -> list[str]:

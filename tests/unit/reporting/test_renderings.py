@@ -56,6 +56,20 @@ def test_render_text_shows_results_reasons_and_the_cost_assumption(summary: Summ
         assert expected in text
 
 
+def test_render_text_decision_by_all_clauses_shows_each_number(summary: Summary):
+    held = summary.decisions[0]
+    quiet = (
+        held.clauses[0].model_copy(update={"name": "first_model", "passed": False}),
+        held.clauses[0].model_copy(
+            update={"name": "new_labels", "passed": False, "observed": 12.0, "required": 5000.0}
+        ),
+    )
+    held = held.model_copy(update={"verdict": "held", "clauses": quiet})
+    text = " ".join(render_text(summary.model_copy(update={"decisions": (held,)})).split())
+    expected = "No trigger is met. Observed (limit): first model 0.4 (0), new labels 12 (5,000)."
+    assert expected in text
+
+
 def test_render_text_without_color_has_no_control_characters(summary: Summary):
     assert "\x1b" not in render_text(summary)
     assert "\x1b[" in render_text(summary, color=True)
