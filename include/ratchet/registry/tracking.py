@@ -42,6 +42,7 @@ def initialise(settings: Settings) -> None:
 def connect(settings: Settings) -> MlflowClient:
     """Return a client of the installation's tracking store and registry."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     settings.mlflow.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # MLflow's own, on loading its store
