@@ -31,31 +31,32 @@ def trained_home(spec: Spec, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from ratchet.registry import initialise
     from ratchet.training import train
 
-    home = tmp_path_factory.mktemp("trained")
-    lake = _model_lake(small(spec), home)
-    with pytest.MonkeyPatch.context() as patch:
-        lake.stand_in(patch)
-        initialise(lake.settings)
-        for estimator in lake.spec.training.estimators:
-            train(lake.spec, FIRST, lake.snapshot_id(FIRST), estimator, lake.settings)
-        evaluate(lake.spec, FIRST, lake.snapshot_id(FIRST), lake.settings)
-    return home
+    lake = _model_lake(small(spec), tmp_path_factory.mktemp("trained"))
+    lake.publish()
+    initialise(lake.settings)
+    snapshot_id = lake.snapshot_id(FIRST)
+    for estimator in lake.spec.training.estimators:
+        train(lake.spec, FIRST, snapshot_id, estimator, lake.settings)
+    evaluate(lake.spec, FIRST, snapshot_id, lake.settings)
+    return lake.settings.home
 
 
 @pytest.fixture
-def model_lake(spec: Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelLake:
+def trained_lake(spec: Spec, trained_home: Path, tmp_path: Path) -> ModelLake:
+    """Return a lake in which the first window is trained and evaluated."""
+    shutil.copytree(trained_home, tmp_path, dirs_exist_ok=True)
+    return _model_lake(small(spec), tmp_path)
+
+
+@pytest.fixture
+def model_lake(spec: Spec, tmp_path: Path) -> ModelLake:
+    """Return a lake with published gold tables, and nothing made of them yet."""
     lake = _model_lake(small(spec), tmp_path)
-    lake.stand_in(monkeypatch)
+    lake.publish()
     return lake
-
-
-@pytest.fixture
-def trained_lake(trained_home: Path, model_lake: ModelLake) -> ModelLake:
-    shutil.copytree(trained_home, model_lake.settings.home, dirs_exist_ok=True)
-    return model_lake
 
 
 def _model_lake(spec: Spec, home: Path) -> ModelLake:
     windows = (FIRST, SECOND, THIRD)
     rows = pd.concat([flights(spec, window, seed) for seed, window in enumerate(windows)])
-    return ModelLake(spec, Settings(home, home), rows)
+    return ModelLake(spec, Settings(home, home), rows.reset_index(drop=True))

@@ -3,15 +3,16 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+import duckdb
 import numpy as np
 import pandas as pd
-import pytest
 from sklearn.base import ClassifierMixin
 from threadpoolctl import threadpool_limits
 
 from ratchet.settings import Lake, Settings
 from ratchet.spec import Spec
 from ratchet.training import build_estimator
+from ratchet.warehouse import take_snapshot
 from ratchet.window import Window
 
 FIRST = Window.parse("2012-12-31T0000--2013-03-01T0000")
@@ -45,7 +46,7 @@ def flights(spec: Spec, window: Window, seed: int = 0) -> pd.DataFrame:
     spacing = timedelta(days=1) / FLIGHTS_A_DAY
     start = np.datetime64(window.start.replace(tzinfo=None), "us")
     frame[gold.decided_at] = start + np.arange(rows) * np.timedelta64(spacing)
-    frame["scheduled_weekday"] = frame[gold.decided_at].dt.day_of_week + 1
+    frame["scheduled_weekday"] = frame[gold.decided_at].dt.day_name().str[:3]
     logit = frame["origin_mean_delay_min"] + 0.7 * frame["wind_speed_mph"] - 1.3
     logit += np.where(frame["origin"] == "EWR", 0.3, 0)
     frame[gold.label] = rng.random(rows) < 1 / (1 + np.exp(-logit))
@@ -68,7 +69,7 @@ def fit(spec: Spec, rows: pd.DataFrame, estimator: str) -> ClassifierMixin:
 
 @dataclass
 class ModelLake:
-    """Stands in for the warehouse: all flights of 2013 so far, seen from a window's end."""
+    """Published gold tables with all flights of three windows, in a lake of its own."""
 
     spec: Spec
     settings: Settings
@@ -78,20 +79,19 @@ class ModelLake:
     def lake(self) -> Lake:
         return self.settings.lake(self.spec.name)
 
-    def stand_in(self, patch: pytest.MonkeyPatch) -> None:
-        """Let the stages read from here."""
-        patch.setattr("ratchet.warehouse.load_snapshot", self.load_snapshot, raising=False)
-        patch.setattr("ratchet.warehouse.read_features", self.read_features, raising=False)
+    def publish(self) -> None:
+        """Write the gold tables, as a build whose tests passed would."""
+        gold = self.spec.gold
+        labels = [gold.label, gold.label_known_at]
+        self.lake.published.parent.mkdir(parents=True, exist_ok=True)
+        with duckdb.connect(self.lake.published) as connection:
+            connection.execute("create schema if not exists gold")
+            for table, frame in (
+                (gold.features_table, self.rows.drop(columns=labels)),
+                (gold.outcomes_table, self.rows[[gold.key, gold.decided_at, *labels]]),
+            ):
+                connection.register("frame", frame)
+                connection.execute(f"create or replace table gold.{table} as from frame")
 
     def snapshot_id(self, window: Window) -> str:
-        return f"{window.end:%Y%m%d}"
-
-    def load_snapshot(self, spec: Spec, snapshot_id: str, settings: Settings) -> pd.DataFrame:
-        known = self.rows[spec.gold.label_known_at] <= pd.Timestamp(snapshot_id)
-        return self.rows[known].reset_index(drop=True)
-
-    def read_features(self, spec: Spec, window: Window, settings: Settings) -> pd.DataFrame:
-        decided = self.rows[spec.gold.decided_at]
-        start, end = (bound.replace(tzinfo=None) for bound in (window.start, window.end))
-        columns = [spec.gold.key, spec.gold.decided_at, *spec.gold.features, spec.rule.column]
-        return self.rows.loc[(decided >= start) & (decided < end), columns].reset_index(drop=True)
+        return take_snapshot(self.spec, window, self.settings).id

@@ -10,6 +10,7 @@ from sklearn.metrics import roc_auc_score
 from ratchet.errors import EvidenceError
 from ratchet.evaluation import evaluate, judge
 from ratchet.training import CANDIDATE_FILE, HOLDOUT_FILE, MODEL_FILE, candidate_folder
+from ratchet.warehouse import load_snapshot
 
 
 def run(lake, window=FIRST):
@@ -81,8 +82,8 @@ def test_evaluate_champion_that_has_seen_the_holdout_raises(trained_lake, monkey
 
 def test_evaluate_candidate_of_another_snapshot_raises(trained_lake):
     path = folder(trained_lake) / CANDIDATE_FILE
-    path.write_text(path.read_text().replace(trained_lake.snapshot_id(FIRST), "20130228"))
-    with pytest.raises(EvidenceError, match="was trained on snapshot 20130228"):
+    path.write_text(path.read_text().replace(trained_lake.snapshot_id(FIRST), "abc"))
+    with pytest.raises(EvidenceError, match="was trained on snapshot abc"):
         run(trained_lake)
 
 
@@ -99,14 +100,20 @@ def test_evaluate_answers_to_other_rows_raises(trained_lake):
 
 
 @pytest.mark.parametrize("gap", [np.nan, np.inf])
-def test_evaluate_rule_without_an_answer_raises(trained_lake, gap):
-    trained_lake.rows[trained_lake.spec.rule.column] = gap
+def test_evaluate_rule_without_an_answer_raises(trained_lake, monkeypatch, gap):
+    def broken(*args):
+        return load_snapshot(*args).assign(carrier_hour_rate=gap)
+
+    monkeypatch.setattr("ratchet.warehouse.load_snapshot", broken)
     with pytest.raises(EvidenceError, match="rule: some answers are missing"):
         run(trained_lake)
 
 
-def test_evaluate_rule_without_a_column_raises(trained_lake):
-    trained_lake.rows = trained_lake.rows.drop(columns=trained_lake.spec.rule.column)
+def test_evaluate_rule_without_a_column_raises(trained_lake, monkeypatch):
+    def broken(*args):
+        return load_snapshot(*args).drop(columns="carrier_hour_rate")
+
+    monkeypatch.setattr("ratchet.warehouse.load_snapshot", broken)
     with pytest.raises(EvidenceError, match="no column carrier_hour_rate"):
         run(trained_lake)
 

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from model_lake import FIRST, SECOND
+from model_lake import FIRST
 
 from ratchet.errors import ReleaseError
 from ratchet.evaluation import load_evidence
@@ -78,7 +78,7 @@ def test_release_file_changed_after_loading_is_not_used(released):
     path = release.folder / "model.skops"
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(ReleaseError, match="was changed"):
-        release.answers(lake.read_features(lake.spec, SECOND, lake.settings))
+        release.answers(lake.rows)
 
 
 def test_load_release_file_that_is_not_in_the_manifest_is_not_read(released):

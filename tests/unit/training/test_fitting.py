@@ -45,6 +45,7 @@ def test_train_labels_known_later_change_nothing_in_the_model(model_lake):
     _, files = run(model_lake)
     later = model_lake.rows[gold.label_known_at] > pd.Timestamp("2013-02-15")
     model_lake.rows.loc[later, gold.label] = ~model_lake.rows.loc[later, gold.label]
+    model_lake.publish()
     assert run(model_lake)[1][MODEL_FILE] == files[MODEL_FILE]
 
 
@@ -78,5 +79,6 @@ def test_train_wrong_params_raises(model_lake, estimator, params):
 @pytest.mark.parametrize("estimator", ["logistic", "boosting"])
 def test_train_feature_without_any_value_raises(model_lake, estimator):
     model_lake.rows["wind_gust_mph"] = float("nan")
+    model_lake.publish()
     with pytest.raises(TrainingError, match="wind_gust_mph has no value in any training row"):
         run(model_lake, estimator)

@@ -6,12 +6,13 @@ from model_lake import FIRST
 
 from ratchet.errors import EvidenceError, TrainingError
 from ratchet.training import split
+from ratchet.warehouse import load_snapshot
 
 CUT = pd.Timestamp("2013-02-15")
 
 
 def snapshot(lake):
-    return lake.load_snapshot(lake.spec, lake.snapshot_id(FIRST), lake.settings)
+    return load_snapshot(lake.spec, lake.snapshot_id(FIRST), lake.settings)
 
 
 def test_split_label_known_after_the_cut_is_in_neither_part(model_lake):
