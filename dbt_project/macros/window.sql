@@ -38,6 +38,9 @@
     "{{ published() or target.database }}".control
 {%- endmacro %}
 
+{# What the spec says that errors cost. #}
+{% macro costs() %}{{ control() }}.costs{% endmacro %}
+
 {% macro window_end() %}getvariable('window_end'){% endmacro %}
 
 {% macro range_start() %}getvariable('range_start'){% endmacro %}
@@ -54,7 +57,16 @@
     {{ moment }} >= {{ range_start() }} - interval '{{ lookback }}' and {{ moment }} < {{ range_end() }}
 {%- endmacro %}
 
-{# The same for tests, which no hook runs before. #}
+{#
+    Whether a local day may belong to the range. It takes a day more on each side to hold the range
+    in any time zone, and `lookback` days to hold what came before it.
+#}
+{% macro in_days(day, lookback) -%}
+    {{ day }} between cast({{ range_start() }} as date) - {{ lookback }}
+    and cast({{ range_end() }} as date) + 1
+{%- endmacro %}
+
+{# Whether a moment falls into the range: for tests, which no hook runs before. #}
 {% macro is_recent(moment) -%}
     {{ moment }} >= (select {{ "history_start" if published() else "range_start" }} from {{ control() }}.build_window)
     and {{ moment }} < (select range_end from {{ control() }}.build_window)

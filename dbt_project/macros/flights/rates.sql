@@ -1,10 +1,10 @@
-{# Share of disrupted flights, drawn towards another share where there are few. #}
+{#
+    Share of disrupted flights, drawn towards another share where there are few: towards the overall
+    one or, before any outcome is known, the prior one.
+#}
 {% macro flights_shrunk_rate(disrupted, flights, towards) -%}
-    (coalesce({{ disrupted }}, 0) + {{ var("flights").pseudo_flights }} * {{ towards }})
-    / (coalesce({{ flights }}, 0) + {{ var("flights").pseudo_flights }})
-{%- endmacro %}
-
-{# The same for all flights, of which there are none before the first outcome. #}
-{% macro flights_overall_rate(disrupted, flights) -%}
-    {{ flights_shrunk_rate(disrupted, flights, var("flights").prior_rate) }}
+    (
+        coalesce({{ disrupted }}, 0)
+        + {{ var("flights_pseudo_flights") }} * coalesce({{ towards }}, {{ var("flights_prior_rate") }})
+    ) / (coalesce({{ flights }}, 0) + {{ var("flights_pseudo_flights") }})
 {%- endmacro %}

@@ -23,7 +23,9 @@ bronze as (
     {% endfor -%}
 )
 
-select *
+select
+    landed.accepted_rows,
+    bronze.*
 from landed
-full join bronze using (feed, _window)
-where coalesce(accepted_rows, 0) <> coalesce(bronze_rows, 0)
+full join bronze on landed.feed = bronze.feed and landed._window = bronze._window
+where coalesce(landed.accepted_rows, 0) <> coalesce(bronze.bronze_rows, 0)

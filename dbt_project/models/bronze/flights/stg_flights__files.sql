@@ -4,23 +4,23 @@ files as (
     select
         feed,
         "window" as _window,
-        unnest(files) as file
+        unnest(files) as landed
     from {{ source('flights', 'manifests') }}
 ),
 
 final as (
     select
-        feed,
-        _window,
-        file.name as file_name,
-        file.producer,
-        file.arrived_at,
-        file.bytes,
-        file.rows as landed_rows,
-        file.accepted as accepted_rows,
-        file.verdict,
-        file.reason,
-        file.sha256 as _sha256
+        files.feed,
+        files._window,
+        files.landed.name as file_name,
+        files.landed.producer,
+        files.landed.arrived_at,
+        files.landed.bytes,
+        files.landed.rows as landed_rows,
+        files.landed.accepted as accepted_rows,
+        files.landed.verdict,
+        files.landed.reason,
+        files.landed.sha256 as _sha256
     from files
 )
 

@@ -30,7 +30,7 @@ observations as (
 weather as (
     select
         flights.flight_id,
-        observations.* exclude (origin)
+        observations.*
     from flights
     asof inner join observations
         on

@@ -11,7 +11,7 @@ outcomes as (
 ),
 
 costs as (
-    select * from {{ control() }}.costs
+    select * from {{ costs() }}
 ),
 
 -- what each role's answers cost, and what it cost that one of them was followed

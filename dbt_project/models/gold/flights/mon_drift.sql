@@ -6,7 +6,7 @@ select
     name,
     kind,
     state,
-    "rows",
+    rows,
     psi,
     missing_change
 from {{ written_by_stages('monitoring/drift') }}

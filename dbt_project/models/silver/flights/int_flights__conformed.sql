@@ -1,21 +1,14 @@
-{#-
-    Rows are replaced by local day, so that all versions of a flight meet, whatever moment each
-    names. A day more on each side holds every decision of the range, in any time zone.
--#}
-{%- set days -%}
-    flight_date between cast({{ range_start() }} as date) - 1 and cast({{ range_end() }} as date) + 1
-{%- endset -%}
-{{ config(incremental_predicates=[days]) }}
+{#- By local day, so that all versions of a flight meet, whatever moment each of them names. -#}
+{{ config(incremental_predicates=[in_days('flight_date', 1)]) }}
 
 with
 
 versions as (
     select
         *,
-        scheduled_departure_at - interval '{{ var("flights").decision_lead_h }} hours'
-            as decision_at
+        scheduled_departure_at - to_hours({{ var("flights_decision_lead_h") }}) as decision_at
     from {{ ref('stg_flights__schedules') }}
-    where {{ days }} and known_at < {{ range_end() }}
+    where {{ in_days('flight_date', 1) }} and known_at < {{ range_end() }}
 ),
 
 -- a version counts if it was known before the flight was decided on, by it or by another one

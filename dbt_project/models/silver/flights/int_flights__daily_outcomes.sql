@@ -1,7 +1,4 @@
-{%- set days -%}
-    known_date between {{ flights_known_date(range_start()) }} and {{ flights_known_date(range_end()) }}
-{%- endset -%}
-{{ config(incremental_predicates=[days]) }}
+{{ config(incremental_predicates=[flights_in_refreshes('known_date')]) }}
 
 select
     known_date,
@@ -10,5 +7,5 @@ select
     count(*) as flights,
     count(*) filter (is_disrupted) as disrupted
 from {{ ref('int_flights__outcomes') }}
-where {{ days }}
+where {{ flights_in_refreshes('known_date') }}
 group by all

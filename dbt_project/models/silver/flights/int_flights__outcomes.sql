@@ -13,7 +13,7 @@ ends as (
 flights as (
     select *
     from {{ ref('int_flights__conformed') }}
-    where flight_date >= cast({{ range_start() }} as date) - 7
+    where {{ in_days('flight_date', 7) }}
 ),
 
 -- a flight that arrived, but has no delay, was diverted before
@@ -25,7 +25,7 @@ outcomes as (
         case
             when event <> 'arrived' then event
             when delay_min is null then 'diverted'
-            when delay_min >= {{ var("flights").late_from_min }} then 'late'
+            when delay_min >= {{ var("flights_late_from_min") }} then 'late'
             else 'on_time'
         end as outcome
     from ends

@@ -5,7 +5,7 @@ with
 flights as (
     select *
     from {{ ref('int_flights__conformed') }}
-    where flight_date between cast({{ range_start() }} as date) - 7 and cast({{ range_end() }} as date) + 1
+    where {{ in_days('flight_date', 7) }}
 ),
 
 movements as (
@@ -15,11 +15,16 @@ movements as (
 ),
 
 decisions as (
-    select * from flights where {{ in_range('decision_at') }}
+    select *
+    from flights
+    where {{ in_range('decision_at') }}
 ),
 
 moments as (
-    select distinct decision_at, date_trunc('hour', decision_at) as hour_at from decisions
+    select distinct
+        decision_at,
+        date_trunc('hour', decision_at) as hour_at
+    from decisions
 ),
 
 progress as (
@@ -127,7 +132,10 @@ told as (
 ),
 
 destinations as (
-    select distinct destination, decision_at, date_trunc('hour', decision_at) as hour_at
+    select distinct
+        destination,
+        decision_at,
+        date_trunc('hour', decision_at) as hour_at
     from decisions
 ),
 
@@ -157,7 +165,7 @@ versions as (
         known_at,
         date_trunc('hour', scheduled_departure_at) as departure_hour_at
     from {{ ref('stg_flights__schedules') }}
-    where flight_date between cast({{ range_start() }} as date) - 1 and cast({{ range_end() }} as date) + 1
+    where {{ in_days('flight_date', 1) }}
 ),
 
 loads as (

@@ -1,9 +1,9 @@
-{#- Trailing rates of disrupted flights, as they stood at the last daily refresh before a decision. -#}
+{#- Rates as they stood at the last daily refresh before a decision: name, days, keys. -#}
 {%- set trailing = [
-    ("carrier", "14", ["carrier"]),
-    ("route", "28", ["carrier", "destination"]),
-    ("origin_hour", "28", ["origin", "scheduled_hour"]),
-    ("flight_number", "28", ["carrier", "flight_number"]),
+    ("carrier", 14, ["carrier"]),
+    ("route", 28, ["carrier", "destination"]),
+    ("origin_hour", 28, ["origin", "scheduled_hour"]),
+    ("flight_number", 28, ["carrier", "flight_number"]),
 ] -%}
 {{ config(incremental_predicates=[in_range('decision_at')]) }}
 
@@ -23,6 +23,10 @@ decisions as (
     where {{ in_range('decision_at') }}
 ),
 
+ages as (
+    select cast(unnest(range(28)) as integer) as age_days
+),
+
 -- each outcome once for every refresh of the four weeks in which it counts
 outcomes as (
     select
@@ -35,7 +39,7 @@ outcomes as (
         ages.age_days,
         outcomes.known_date + ages.age_days as rates_date
     from {{ ref('int_flights__outcomes') }} as outcomes
-    cross join (select cast(unnest(range(28)) as integer) as age_days) as ages
+    cross join ages
     where
         {{ in_range_since('outcomes.label_known_at', '30 days') }}
         and outcomes.known_date + ages.age_days
@@ -46,6 +50,21 @@ outcomes as (
 overall_{{ days }}d as (
     select
         rates_date,
+        {{ flights_shrunk_rate("sum(disrupted)", "count(*)", "null") }} as rate
+    from outcomes
+    where age_days < {{ days }}
+    group by rates_date
+),
+
+{% endfor -%}
+
+{% for name, days, keys in trailing -%}
+{{ name }}_{{ days }}d as (
+    select
+        rates_date,
+        {% for key in keys -%}
+        {{ key }},
+        {% endfor -%}
         count(*) as flights,
         sum(disrupted) as disrupted
     from outcomes
@@ -54,86 +73,61 @@ overall_{{ days }}d as (
 ),
 
 {% endfor -%}
-{% for name, days, keys in trailing %}
-{{ name }}_{{ days }}d as (
-    select rates_date, {{ keys | join(", ") }}, count(*) as flights, sum(disrupted) as disrupted
-    from outcomes
-    where age_days < {{ days }}
-    group by all
-),
-{% endfor %}
 -- everything that was known since the beginning
-so_far as (
+overall_ever as (
     select
         known_date,
-        sum(sum(flights)) over everything as flights,
-        sum(sum(disrupted)) over everything as disrupted
+        {{ flights_shrunk_rate(
+            "sum(sum(disrupted)) over ever", "sum(sum(flights)) over ever", "null"
+        ) }} as rate
     from {{ ref('int_flights__daily_outcomes') }}
     group by known_date
-    window everything as (order by known_date)
+    window ever as (order by known_date)
 ),
 
-carrier_hour_so_far as (
+carrier_hour_ever as (
     select
         known_date,
         carrier,
         scheduled_hour,
-        sum(flights) over everything as flights,
-        sum(disrupted) over everything as disrupted
+        sum(flights) over ever as flights,
+        sum(disrupted) over ever as disrupted
     from {{ ref('int_flights__daily_outcomes') }}
-    window everything as (partition by carrier, scheduled_hour order by known_date)
-),
-
-joined as (
-    select
-        decisions.flight_id,
-        decisions.decision_at,
-        {{ to_utc(
-            "decisions.rates_date + interval '" ~ var("flights").rates_cut_h ~ " hours'",
-            "'" ~ var("flights").time_zone ~ "'",
-        ) }} as known_at,
-        {% for days in [14, 28] -%}
-        {% set overall = "overall_" ~ days ~ "d" -%}
-        {{ flights_overall_rate(overall ~ ".disrupted", overall ~ ".flights") }} as {{ overall }}_rate,
-        {% endfor -%}
-        {{ flights_overall_rate("so_far.disrupted", "so_far.flights") }} as so_far_rate,
-        {% for name, days, keys in trailing -%}
-        {% set group = name ~ "_" ~ days ~ "d" -%}
-        {{ flights_shrunk_rate(group ~ ".disrupted", group ~ ".flights", "overall_" ~ days ~ "d_rate") }}
-            as {{ name }}_rate_{{ days }}d,
-        {% endfor -%}
-        {{ flights_shrunk_rate(
-            "carrier_hour_so_far.disrupted", "carrier_hour_so_far.flights", "so_far_rate"
-        ) }} as carrier_hour_rate
-    from decisions
-    left join overall_14d on decisions.rates_date = overall_14d.rates_date
-    left join overall_28d on decisions.rates_date = overall_28d.rates_date
-    {% for name, days, keys in trailing -%}
-    left join {{ name }}_{{ days }}d
-        on
-            decisions.rates_date = {{ name }}_{{ days }}d.rates_date
-            {% for key in keys -%}
-            and decisions.{{ key }} = {{ name }}_{{ days }}d.{{ key }}
-            {% endfor %}
-    {% endfor -%}
-    asof left join so_far on decisions.rates_date >= so_far.known_date
-    asof left join carrier_hour_so_far
-        on
-            decisions.carrier = carrier_hour_so_far.carrier
-            and decisions.scheduled_hour = carrier_hour_so_far.scheduled_hour
-            and decisions.rates_date >= carrier_hour_so_far.known_date
+    window ever as (partition by carrier, scheduled_hour order by known_date)
 ),
 
 final as (
     select
-        flight_id,
-        decision_at,
+        decisions.flight_id,
+        decisions.decision_at,
         {% for name, days, keys in trailing -%}
-        {{ name }}_rate_{{ days }}d,
+        {% set own = name ~ "_" ~ days ~ "d" -%}
+        {{ flights_shrunk_rate(
+            own ~ ".disrupted", own ~ ".flights", "overall_" ~ days ~ "d.rate"
+        ) }} as {{ name }}_rate_{{ days }}d,
         {% endfor -%}
-        carrier_hour_rate,
-        known_at
-    from joined
+        {{ flights_shrunk_rate(
+            "carrier_hour_ever.disrupted", "carrier_hour_ever.flights", "overall_ever.rate"
+        ) }} as carrier_hour_rate,
+        {{ flights_refreshed_at('decisions.rates_date') }} as known_at
+    from decisions
+    left join overall_14d on decisions.rates_date = overall_14d.rates_date
+    left join overall_28d on decisions.rates_date = overall_28d.rates_date
+    {% for name, days, keys in trailing -%}
+    {% set own = name ~ "_" ~ days ~ "d" -%}
+    left join {{ own }}
+        on
+            decisions.rates_date = {{ own }}.rates_date
+            {% for key in keys -%}
+            and decisions.{{ key }} = {{ own }}.{{ key }}
+            {% endfor %}
+    {% endfor -%}
+    asof left join overall_ever on decisions.rates_date >= overall_ever.known_date
+    asof left join carrier_hour_ever
+        on
+            decisions.carrier = carrier_hour_ever.carrier
+            and decisions.scheduled_hour = carrier_hour_ever.scheduled_hour
+            and decisions.rates_date >= carrier_hour_ever.known_date
 )
 
 select * from final

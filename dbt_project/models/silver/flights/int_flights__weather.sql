@@ -7,7 +7,7 @@ observations as (
     from {{ ref('stg_flights__weather') }}
     where {{ in_range_since('known_at', '2 days') }}
     qualify row_number() over (
-        partition by origin, known_at order by observed_at desc, _file, _row
+        partition by origin, known_at order by observed_at desc, _file desc, _row desc
     ) = 1
 ),
 
