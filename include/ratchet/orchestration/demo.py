@@ -130,17 +130,12 @@ def _advance(
             f"  make approve LEVEL={spec.level}\n  make refuse LEVEL={spec.level}\n"
         )
 
-    replay = Replay(
-        spec=spec,
-        settings=settings,
-        airflow=airflow,
-        client=client,
-        tell=lambda what: progress.update(bar, description=what),
-        ask=ask,
-    )
+    def tell(what: str) -> None:
+        progress.update(bar, description=what)
+
+    replay = Replay(spec, settings, airflow, client, tell, ask)
     replay.wait_for_dags()
     for window in todo:
-        replay.tell = lambda what, now=window: progress.update(bar, description=f"{now}  {what}")
         replay.advance(window)
         progress.advance(bar)
         if not console.is_terminal:

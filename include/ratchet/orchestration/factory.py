@@ -65,7 +65,7 @@ def build_dags(folder: Path) -> dict[str, DAG]:
     -------
     DAGs by id. Specs that are wrong are left out.
     """
-    dags = {}
+    dags: dict[str, DAG] = {}
     for path in sorted(folder.glob("*.yaml")):
         with suppress(SpecError):
             dags |= {dag.dag_id: dag for dag in dags_of(load_spec(path))}

@@ -126,7 +126,7 @@ class Replay:
             self.client.clear_failed(run)
             run = self._find(dag_id, window) or run
         while run.state not in DONE:
-            self._pause(self._now(dag_id))
+            self._pause(f"{window}  {self._now(dag_id)}")
             run = self._find(dag_id, window) or run
         if run.state == "failed":
             failed = ", ".join(self.client.tasks("failed", run=run)) or dag_id

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
@@ -21,6 +21,9 @@ from ratchet.ledger import Ledger
 from ratchet.settings import Settings
 from ratchet.spec import Spec, load_spec
 from ratchet.window import Window
+
+if TYPE_CHECKING:
+    from ratchet.warehouse.build import Layer
 
 Facts = dict[str, Any]
 APPROVE, REFUSE = "Approve", "Refuse"
@@ -104,7 +107,7 @@ def land_feeds(run: Run) -> Facts:
     }
 
 
-def _build(run: Run, layer: str) -> Facts:
+def _build(run: Run, layer: Layer) -> Facts:
     from ratchet.warehouse import build
 
     spec, window, settings = run.stage

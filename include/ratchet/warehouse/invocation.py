@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,28 +45,13 @@ def build_models(path: str, warehouse: Path, target: Path) -> list[Any]:
     BuildError
         If dbt could not begin: the project does not parse, or the warehouse can't be opened.
     """
-    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-    from dbt.cli.main import dbtRunner
-
     parsed = warehouse.parent / _PARSED
     target.mkdir(parents=True, exist_ok=True)
     if parsed.exists():
         shutil.copyfile(parsed, target / _PARSED)
-    arguments = [
-        "build",
-        *("--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)),
-        *("--target", "pipeline", "--target-path", str(target), "--log-path", str(target)),
-        *("--select", f"path:{path}", "--exclude-resource-type", "unit_test"),
-        *("--indirect-selection", "buildable"),
-        *("--log-level", "none", "--log-level-file", "info", "--no-write-json"),
-        "--no-send-anonymous-usage-stats",
-    ]
-    with _environment(RATCHET_WAREHOUSE=str(warehouse), DO_NOT_TRACK="1"):
-        try:
-            invocation = dbtRunner().invoke(arguments)
-        finally:
-            # dbt keeps the database locked after it returns (dbt-duckdb#616)
-            DuckDBConnectionManager.close_all_connections()
+    selected = ["--select", f"path:{path}", "--exclude-resource-type", "unit_test"]
+    build = ["build", *selected, "--indirect-selection", "buildable", "--no-write-json"]
+    invocation = _invoke(build, warehouse, target)
     if invocation.exception is not None:
         raise BuildError(f"dbt could not build {path}: {invocation.exception}") from (
             invocation.exception
@@ -72,6 +59,41 @@ def build_models(path: str, warehouse: Path, target: Path) -> list[Any]:
     with atomic_path(parsed) as draft:
         shutil.move(target / _PARSED, draft)
     return list(getattr(invocation.result, "results", []))
+
+
+def warm() -> None:
+    """Parse the project once, so that processes forked from this one begin with dbt warm.
+
+    No warehouse is opened. What dbt learns of itself on its first call takes longer than most
+    builds; if the project does not parse, the build that needs it says so.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        _invoke(["parse"], Path(folder) / "none.duckdb", Path(folder))
+
+
+def _invoke(arguments: list[str], warehouse: Path, target: Path) -> Any:
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+    from dbt.cli.main import dbtRunner
+
+    common = [
+        *("--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)),
+        *("--target", "pipeline", "--target-path", str(target), "--log-path", str(target)),
+        *("--log-level", "none", "--log-level-file", "info", "--no-send-anonymous-usage-stats"),
+    ]
+    with _environment(RATCHET_WAREHOUSE=str(warehouse), DO_NOT_TRACK="1"):
+        try:
+            return dbtRunner().invoke([*arguments, *common])
+        finally:
+            # dbt keeps the database locked after it returns (dbt-duckdb#616), and its log open
+            DuckDBConnectionManager.close_all_connections()
+            _close_log()
+
+
+def _close_log() -> None:
+    log = logging.getLogger("file_log")
+    for handler in list(log.handlers):
+        log.removeHandler(handler)
+        handler.close()
 
 
 @contextmanager
