@@ -2,8 +2,11 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from three_weeks import LATER, build_all, prepare
 
 from ratchet.feeds import sample_flights
+from ratchet.settings import PROJECT, Settings
+from ratchet.spec import Spec, load_spec
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +19,18 @@ def flights_inbox(pytestconfig: pytest.Config) -> Path:
     inbox = pytestconfig.cache.mkdir(f"inbox-{code}")
     sample_flights.write_flights_inbox(inbox)
     return inbox
+
+
+@pytest.fixture(scope="session")
+def flights_spec() -> Spec:
+    return load_spec(PROJECT / "include" / "use_cases" / "flights.yaml")
+
+
+@pytest.fixture(scope="session")
+def three_weeks(
+    flights_spec: Spec, flights_inbox: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Settings:
+    """Return a lake with three real weeks, built at once and published. Copy, never write."""
+    settings = prepare(flights_spec, flights_inbox, tmp_path_factory.mktemp("three_weeks"))
+    build_all(flights_spec, LATER[-1], settings)
+    return settings

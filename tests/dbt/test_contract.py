@@ -1,0 +1,74 @@
+"""The spec and the SQL say the same: every column, both ways."""
+
+import duckdb
+import pytest
+
+TYPES = {
+    "text": "VARCHAR",
+    "integer": "BIGINT",
+    "number": "DOUBLE",
+    "boolean": "BOOLEAN",
+    "date": "DATE",
+    "timestamp": "TIMESTAMP",
+}
+# what identifies a decision to people, and proves that it knew nothing of the future
+EXPLAINING = {
+    "scheduled_departure_at",
+    "flight_number",
+    "destination",
+    "schedule_known_at",
+    "weather_known_at",
+    "movements_known_at",
+    "rates_known_at",
+}
+PROVENANCE = {"_file", "_row", "_sha256", "_loaded_at", "_run_id", "_window"}
+
+
+@pytest.fixture(scope="module")
+def columns(three_weeks):
+    """Return the type of every column, by schema, table and column, as built."""
+    with duckdb.connect(three_weeks.lake("flights").published, read_only=True) as connection:
+        rows = connection.execute(
+            "select schema_name, table_name, column_name, data_type from duckdb_columns()"
+        ).fetchall()
+    found = {}
+    for schema, table, column, kind in rows:
+        found.setdefault(f"{schema}.{table}", {})[column] = kind
+    return found
+
+
+def test_features_of_the_spec_are_those_of_gold(models, flights_spec):
+    gold = flights_spec.gold
+    table = models[gold.features_table].columns
+    expected = {gold.key, gold.decided_at, flights_spec.rule.column, *gold.features}
+    assert set(table) == expected | EXPLAINING
+    for name, feature in gold.features.items():
+        is_text = table[name].data_type == "varchar"
+        assert is_text == (feature.kind == "categorical"), name
+    assert table[flights_spec.rule.column].data_type == "double"
+
+
+def test_labels_of_the_spec_are_those_of_gold(models, flights_spec):
+    gold = flights_spec.gold
+    table = {name: c.data_type for name, c in models[gold.outcomes_table].columns.items()}
+    assert table[gold.label] == "boolean"
+    assert table[gold.key] == "varchar"
+    assert table[gold.decided_at] == table[gold.label_known_at] == "timestamp"
+
+
+def test_feeds_of_the_spec_are_those_of_bronze(columns, flights_spec, manifest):
+    sources = {source.name for source in manifest.sources.values()}
+    assert sources == {*flights_spec.feeds, "manifests", "quarantine"}
+    for name, feed in flights_spec.feeds.items():
+        table = columns[f"bronze.stg_flights__{name}"]
+        assert {"known_at", *PROVENANCE} <= set(table)
+        own = {c: t for c, t in table.items() if c not in {"known_at", "flight_id", *PROVENANCE}}
+        assert own == {c: TYPES[column.type] for c, column in feed.columns.items()}, name
+
+
+def test_gold_was_built_with_the_columns_of_its_contract(columns, models):
+    gold = [model for model in models.values() if model.schema == "gold"]
+    assert len(gold) == 7
+    for model in gold:
+        built = {name: kind.lower() for name, kind in columns[f"gold.{model.name}"].items()}
+        assert built == {name: c.data_type for name, c in model.columns.items()}, model.name

@@ -1,0 +1,100 @@
+"""Every data test passes on real data, and finds what it is there for."""
+
+import shutil
+
+import duckdb
+import pytest
+from three_weeks import LATER
+
+# by test: what to break, so that it finds something
+DAMAGE = {
+    "assert_flights_bronze_holds_what_landed": (
+        "delete from bronze.stg_flights__weather where _row = 5"
+    ),
+    "int_flights__conformed_has_one_row_per_flight": (
+        "insert into silver.int_flights__conformed from silver.int_flights__conformed limit 1"
+    ),
+    "int_flights__conformed_times_are_possible": (
+        "update silver.int_flights__conformed set scheduled_elapsed_min = 1900 "
+        "where flight_number = 1"
+    ),
+    "int_flights__movements_has_one_row_per_flight_and_event": (
+        "update silver.int_flights__movements set event = 'departed'"
+    ),
+    "int_flights__weather_has_one_row_per_airport_and_moment": (
+        "update silver.int_flights__weather set origin = 'JFK'"
+    ),
+    "int_flights__outcomes_has_one_row_per_flight": (
+        "insert into silver.int_flights__outcomes from silver.int_flights__outcomes limit 1"
+    ),
+    "int_flights__daily_outcomes_has_one_row_per_day_carrier_and_hour": (
+        "update silver.int_flights__daily_outcomes set carrier = null where scheduled_hour = 6"
+    ),
+    "int_flights__queues_has_one_row_per_flight": (
+        "update silver.int_flights__queues set flight_id = 'a'"
+    ),
+    "int_flights__rates_has_one_row_per_flight": (
+        "update silver.int_flights__rates set flight_id = null"
+    ),
+    "feat_flights_has_one_row_per_flight": (
+        "insert into gold.feat_flights from gold.feat_flights limit 1"
+    ),
+    "feat_flights_has_every_flight": "delete from gold.feat_flights where flight_number = 1",
+    "feat_flights_knows_nothing_of_the_future": (
+        "update gold.feat_flights set movements_known_at = decision_at + interval '1 minute'"
+    ),
+    "feat_flights_values_are_possible": "update gold.feat_flights set carrier_hour_rate = 'nan'",
+    "fct_outcomes_has_one_row_per_flight": (
+        "insert into silver.int_flights__outcomes from silver.int_flights__outcomes limit 1"
+    ),
+    "fct_outcomes_were_decided_on": "delete from gold.feat_flights where flight_number = 1",
+    "mon_landing_adds_up": "update gold.mon_landing set accepted_rows = accepted_rows - 1",
+}
+
+
+@pytest.fixture(scope="module")
+def compiled(three_weeks) -> dict[str, str]:
+    """Return the SQL of every data test, as the pipeline ran it."""
+    folder = three_weeks.lake("flights").work(LATER[-1]) / "dbt"
+    tests = (
+        *folder.glob("*/compiled/**/*.yml/*.sql"),
+        *folder.glob("*/compiled/**/tests/**/*.sql"),
+    )
+    return {path.stem: path.read_text() for path in tests}
+
+
+@pytest.fixture(scope="module")
+def warehouse(three_weeks, tmp_path_factory):
+    path = tmp_path_factory.mktemp("damaged") / "flights.duckdb"
+    shutil.copyfile(three_weeks.lake("flights").published, path)
+    with duckdb.connect(path) as connection:
+        yield connection
+
+
+def test_every_data_test_has_a_failing_case(manifest, compiled):
+    names = {n.name for n in manifest.nodes.values() if str(n.resource_type) == "test"}
+    assert names == set(DAMAGE) == set(compiled)
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_data_test_passes_on_real_data_and_finds_damage(compiled, warehouse, name):
+    assert warehouse.execute(compiled[name]).fetchall() == []
+    warehouse.begin()
+    try:
+        warehouse.execute(DAMAGE[name])
+        assert warehouse.execute(compiled[name]).fetchall() != []
+    finally:
+        warehouse.rollback()
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-0.01", "1.01"])
+def test_values_out_of_bounds_are_found_and_missing_ones_are_not(compiled, warehouse, value):
+    check = compiled["feat_flights_values_are_possible"]
+    warehouse.begin()
+    try:
+        warehouse.execute("update gold.feat_flights set route_rate_28d = null")
+        assert warehouse.execute(check).fetchall() == []
+        warehouse.execute(f"update gold.feat_flights set route_rate_28d = '{value}'::double")
+        assert warehouse.execute(check).fetchall() != []
+    finally:
+        warehouse.rollback()

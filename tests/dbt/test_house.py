@@ -1,0 +1,128 @@
+"""What a layer obliges to, read from dbt's manifest."""
+
+import re
+
+import pytest
+
+LAYERS = {
+    "bronze": r"stg_\w+__\w+",
+    "silver": r"int_\w+__\w+",
+    "gold": r"(fct|dim|feat|mart|mon)_\w+",
+}
+
+
+def faults(models, fault):
+    """Return what is wrong with any model, and make sure that there are models."""
+    assert len(models) > 20
+    return [f"{name}: {text}" for name, model in models.items() if (text := fault(model))]
+
+
+def layer(model):
+    return model.path.split("/")[0]
+
+
+def checks_of(manifest, model):
+    return [
+        node
+        for node in manifest.nodes.values()
+        if str(node.resource_type) == "test" and model.unique_id in node.depends_on.nodes
+    ]
+
+
+def test_models_have_the_folder_schema_tag_and_name_of_their_layer(models):
+    def fault(model):
+        found = layer(model)
+        if not re.fullmatch(LAYERS[found], model.name):
+            return f"is in {found}: name it {LAYERS[found]}"
+        if (model.schema, model.tags) != (found, [found]):
+            return f"schema {model.schema} and tags {model.tags} are not those of its folder"
+        return None
+
+    assert faults(models, fault) == []
+
+
+def test_bronze_alone_reads_sources_one_each_and_nothing_else(models):
+    def fault(model):
+        kinds = [identifier.split(".")[0] for identifier in model.depends_on.nodes]
+        if layer(model) == "bronze":
+            return None if kinds == ["source"] else f"bronze reads one source, not {kinds}"
+        return "only bronze reads sources; ref its model" if "source" in kinds else None
+
+    assert faults(models, fault) == []
+
+
+def test_models_read_no_layer_above_their_own(models):
+    order = list(LAYERS)
+
+    def fault(model):
+        names = [i.split(".")[-1] for i in model.depends_on.nodes if i.startswith("model.")]
+        above = [n for n in names if order.index(layer(models[n])) > order.index(layer(model))]
+        return f"reads {above}, which stand above it" if above else None
+
+    assert faults(models, fault) == []
+
+
+def test_descriptions_say_what_a_row_is(models):
+    def fault(model):
+        return None if model.description.startswith("One row per ") else "begin with 'One row per'"
+
+    assert faults(models, fault) == []
+
+
+def test_silver_has_key_tests(manifest, models):
+    def fault(model):
+        if layer(model) != "silver":
+            return None
+        names = [
+            test.test_metadata.name for test in checks_of(manifest, model) if test.test_metadata
+        ]
+        return None if "unique_combination" in names else "test its key with unique_combination"
+
+    assert faults(models, fault) == []
+
+
+def test_silver_with_logic_has_unit_tests(manifest, models):
+    tested = {test.model for test in manifest.unit_tests.values()}
+
+    def fault(model):
+        if layer(model) != "silver" or "case" not in model.raw_code.lower():
+            return None
+        return None if model.name in tested else "test its logic in _unit_tests.yml"
+
+    assert faults(models, fault) == []
+    assert len(tested) >= 7
+
+
+def test_gold_is_a_contract_with_an_owner(models):
+    def fault(model):
+        if layer(model) != "gold":
+            return None
+        if not model.config.contract.enforced or not model.config.meta.get("owner"):
+            return "gold needs an enforced contract, and an owner in meta"
+        bare = [c.name for c in model.columns.values() if not (c.description and c.data_type)]
+        return f"columns {bare} need a description and a data_type" if bare else None
+
+    assert faults(models, fault) == []
+
+
+def test_models_and_columns_are_described_only_if_they_exist(manifest, models):
+    described = {name for source in manifest.files.values() for name in _described(source)}
+    assert described <= set(models), f"described, but no model: {described - set(models)}"
+
+
+def _described(file):
+    contents = getattr(file, "dict_from_yaml", None) or {}
+    return [model["name"] for model in contents.get("models", [])]
+
+
+def test_sources_that_come_daily_have_freshness(manifest, flights_spec):
+    daily = {name for name, feed in flights_spec.feeds.items() if feed.files == "daily"}
+    fresh = {s.name for s in manifest.sources.values() if s.freshness and s.loaded_at_field}
+    assert fresh == daily
+
+
+@pytest.mark.parametrize("severity", ["error"])
+def test_data_tests_block(manifest, severity):
+    tests = [n for n in manifest.nodes.values() if str(n.resource_type) == "test"]
+    assert len(tests) > 10
+    assert {str(test.config.severity).lower() for test in tests} == {severity}

@@ -1,0 +1,90 @@
+import os
+import subprocess
+import sys
+
+import duckdb
+import pytest
+from three_weeks import BASE, LATER, LAYERS, build_all
+
+from ratchet.errors import BuildError
+from ratchet.ledger import Ledger
+from ratchet.warehouse import BuildReport, build, publish
+from ratchet.window import Window
+
+LAST = LATER[-1]
+
+
+def test_build_of_every_layer_reports_what_ran(three_weeks, flights_spec):
+    folder = three_weeks.lake("flights").work(LAST) / "dbt"
+    for layer in LAYERS:
+        report = BuildReport.model_validate_json((folder / layer / "report.json").read_bytes())
+        assert (report.layer, report.window) == (layer, LAST.key)
+        assert report.models >= 7
+        assert report.tests >= 1
+        assert set(report.subject) == {"landing", "code"}
+
+
+def test_build_leaves_no_lock_and_no_environment(three_weeks):
+    code = "import duckdb, sys; duckdb.connect(sys.argv[1]).execute('from gold.feat_flights')"
+    warehouse = str(three_weeks.lake("flights").warehouse)
+    subprocess.run([sys.executable, "-c", code, warehouse], check=True)
+    assert "RATCHET_WAREHOUSE" not in os.environ
+
+
+def test_build_of_a_window_that_has_not_landed_is_refused(three_weeks, flights_spec):
+    with pytest.raises(BuildError, match="2013-02-01 → 2013-02-08 has not landed: land it first"):
+        build(
+            flights_spec,
+            Window.parse("2013-02-01T0000--2013-02-08T0000"),
+            "bronze",
+            three_weeks,
+            "run",
+        )
+
+
+def test_build_of_silver_without_bronze_names_what_is_missing(copy, flights_spec):
+    copy.lake("flights").warehouse.unlink()
+    with pytest.raises(BuildError) as raised:
+        build(flights_spec, BASE, "silver", copy, "run")
+    assert "silver/flights/int_flights__movements.sql) failed" in str(raised.value)
+    assert 'schema "bronze" does not exist' in str(raised.value)
+
+
+def test_build_with_a_failing_test_blocks_until_the_data_is_right(copy, flights_spec):
+    lake = copy.lake("flights")
+    accepted = lake.landing("movements", LAST) / "accepted.parquet"
+    right = accepted.read_bytes()
+    with duckdb.connect() as connection:
+        connection.execute(f"create table fewer as from read_parquet('{accepted}') offset 7")
+        connection.execute(f"copy fewer to '{accepted}' (format parquet)")
+
+    with pytest.raises(BuildError) as raised:
+        build(flights_spec, LAST, "bronze", copy, "run")
+
+    name = "assert_flights_bronze_holds_what_landed"
+    rows_path = lake.work(LAST) / "dbt" / "bronze" / "failed" / f"{name}.parquet"
+    message = str(raised.value)
+    assert f"{name} (dbt_project/tests/flights/{name}.sql) found 1 rows" in message
+    assert str(rows_path) in message
+    landed, kept = duckdb.execute(
+        f"select accepted_rows, bronze_rows from read_parquet('{rows_path}')"
+    ).fetchone()
+    assert landed - kept == 7
+    blocked = Ledger(lake.ledger).decisions("data")[-1]
+    assert (blocked.window, blocked.verdict) == (LAST.key, "blocked")
+    assert blocked.reasons == [f"{name} found 1 rows that must not be there"]
+    with pytest.raises(BuildError, match="bronze has no good build"):
+        publish(flights_spec, LAST, copy)
+
+    accepted.write_bytes(right)
+    build_all(flights_spec, LAST, copy)
+    verdicts = [decision.verdict for decision in Ledger(lake.ledger).decisions("data")]
+    assert verdicts == ["accepted", "blocked"]
+
+
+def test_build_with_an_unreadable_landing_names_the_model(copy, flights_spec):
+    (copy.lake("flights").landing("weather", LAST) / "accepted.parquet").write_bytes(b"no parquet")
+    with pytest.raises(BuildError) as raised:
+        build(flights_spec, LAST, "bronze", copy, "run")
+    assert "bronze/flights/stg_flights__weather.sql) failed" in str(raised.value)
+    assert Ledger(copy.lake("flights").ledger).decisions("data")[-1].verdict == "accepted"
