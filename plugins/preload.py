@@ -39,7 +39,6 @@ def on_starting(component: object) -> None:  # noqa: ARG001 (it is not built yet
             warnings.simplefilter("ignore")
             for name in HEAVY:
                 importlib.import_module(name)
-            importlib.import_module("ratchet.warehouse").warm()
 
 
 class PreloadPlugin(AirflowPlugin):

@@ -4,7 +4,6 @@ Only `build` and `publish` open a use case's warehouse. Everyone else reads what
 """
 
 from ratchet.warehouse.build import BuildReport, build
-from ratchet.warehouse.invocation import warm
 from ratchet.warehouse.publish import publish, read_features, read_outcomes
 from ratchet.warehouse.snapshots import Snapshot, load_snapshot, take_snapshot
 
@@ -17,5 +16,4 @@ __all__ = [
     "read_features",
     "read_outcomes",
     "take_snapshot",
-    "warm",
 ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,16 +58,6 @@ def build_models(path: str, warehouse: Path, target: Path) -> list[Any]:
     with atomic_path(parsed) as draft:
         shutil.move(target / _PARSED, draft)
     return list(getattr(invocation.result, "results", []))
-
-
-def warm() -> None:
-    """Parse the project once, so that processes forked from this one begin with dbt warm.
-
-    No warehouse is opened. What dbt learns of itself on its first call takes longer than most
-    builds; if the project does not parse, the build that needs it says so.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        _invoke(["parse"], Path(folder) / "none.duckdb", Path(folder))
 
 
 def _invoke(arguments: list[str], warehouse: Path, target: Path) -> Any:
