@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from ratchet.ledger import Ledger
+from ratchet.registry.tracking import connect
 from ratchet.window import Window
 
 pytestmark = pytest.mark.integration
@@ -46,9 +47,7 @@ def decisions_of(demo):
 
 
 def registry_of(demo):
-    from mlflow import MlflowClient
-
-    client = MlflowClient(demo.settings.mlflow_uri)
+    client = connect(demo.settings)
     versions = client.search_model_versions("name='flights'")
     aliases = client.get_registered_model("flights").aliases
     return {
