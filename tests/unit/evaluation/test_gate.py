@@ -15,12 +15,21 @@ from ratchet.evaluation import (
     load_evidence,
 )
 from ratchet.settings import Settings
+from ratchet.spec.types import Gate
 from ratchet.storage import write_atomic
 from ratchet.window import Window
 
 WINDOW = Window.parse("2013-03-01T0000--2013-03-08T0000")
 CUT = datetime(2013, 2, 22, tzinfo=UTC)
 ROWS = 12_000
+GATE = Gate(
+    min_roc_auc=0.65,
+    max_roc_auc=0.9,
+    min_saving_per_unit=0.1,
+    max_regret_per_unit=0.0,
+    min_holdout_rows=5000,
+    max_prediction_difference=0.0,
+)
 SAME = Difference(mean_per_unit=-0.5, standard_error=0.2, days=14, t=-2.5)
 LOADED = LoadCheck(answers=True, refuses_missing_column=True, max_difference=0.0)
 
@@ -63,6 +72,11 @@ def evidence(cost=23.0, roc_auc=0.76, champion_cost=23.5, rule_cost=24.5, loaded
         best="boosting",
         best_baseline="rule",
     )
+
+
+@pytest.fixture(scope="module")
+def spec(spec):
+    return spec.model_copy(update={"gate": GATE})
 
 
 def failed(decision):
