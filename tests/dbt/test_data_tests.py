@@ -11,6 +11,10 @@ DAMAGE = {
     "assert_flights_bronze_holds_what_landed": (
         "delete from bronze.stg_flights__weather where _row = 5"
     ),
+    "assert_flights_clocks_agree": (
+        "update bronze.stg_flights__schedules "
+        "set scheduled_departure_at = scheduled_departure_at - interval '1 hour' where _row = 5"
+    ),
     "int_flights__conformed_has_one_row_per_flight": (
         "insert into silver.int_flights__conformed from silver.int_flights__conformed limit 1"
     ),

@@ -93,12 +93,14 @@ def test_silver_with_logic_has_unit_tests(manifest, models):
     assert len(tested) >= 7
 
 
-def test_gold_is_a_contract_with_an_owner(models):
+def test_gold_is_a_contract_with_an_owner(models, flights_spec):
     def fault(model):
         if layer(model) != "gold":
             return None
-        if not model.config.contract.enforced or not model.config.meta.get("owner"):
-            return "gold needs an enforced contract, and an owner in meta"
+        if not model.config.contract.enforced:
+            return "gold needs an enforced contract"
+        if model.config.meta.get("owner") != flights_spec.owner.name:
+            return "meta needs the owner that the spec has"
         bare = [c.name for c in model.columns.values() if not (c.description and c.data_type)]
         return f"columns {bare} need a description and a data_type" if bare else None
 

@@ -69,20 +69,20 @@ def take_snapshot(spec: Spec, window: Window, settings: Settings) -> Snapshot:
         raise SnapshotError(f"{spec.name}: no label was known by {window.end}; build more windows")
     folder = settings.lake(spec.name).snapshots
     snapshot_id = _content_id(rows)
-    record = folder / f"{snapshot_id}.json"
+    path, record = folder / f"{snapshot_id}.parquet", folder / f"{snapshot_id}.json"
     if not record.exists():
         snapshot = Snapshot(
             id=snapshot_id,
             use_case=spec.name,
             window=window.key,
-            path=folder / f"{snapshot_id}.parquet",
+            path=path,
             rows=len(rows),
             positive_share=float(rows[gold.label].mean()),
         )
-        with atomic_path(snapshot.path) as draft:
+        with atomic_path(path) as draft:
             rows.to_parquet(draft, index=False)
-        write_atomic(record, snapshot.model_dump_json(indent=1).encode())
-    return Snapshot.model_validate_json(record.read_bytes())
+        write_atomic(record, snapshot.model_dump_json(indent=1, exclude={"path"}).encode())
+    return Snapshot(path=path, **json.loads(record.read_bytes()))
 
 
 def load_snapshot(spec: Spec, snapshot_id: str, settings: Settings) -> pd.DataFrame:

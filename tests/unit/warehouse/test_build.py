@@ -50,7 +50,7 @@ def test_build_of_silver_without_bronze_names_what_is_missing(copy, flights_spec
     assert 'schema "bronze" does not exist' in str(raised.value)
 
 
-def test_build_with_a_failing_test_blocks_until_the_data_is_right(copy, flights_spec):
+def test_build_with_a_failing_test_blocks_until_the_data_is_right(copy, three_weeks, flights_spec):
     lake = copy.lake("flights")
     accepted = lake.landing("movements", LAST) / "accepted.parquet"
     right = accepted.read_bytes()
@@ -78,6 +78,12 @@ def test_build_with_a_failing_test_blocks_until_the_data_is_right(copy, flights_
 
     accepted.write_bytes(right)
     build_all(flights_spec, LAST, copy)
+    with duckdb.connect(lake.published, read_only=True) as connection:
+        connection.execute(f"attach '{three_weeks.lake('flights').published}' as before")
+        other = connection.execute(
+            "from before.gold.feat_flights except all from gold.feat_flights"
+        )
+        assert other.fetchall() == []
     verdicts = [decision.verdict for decision in Ledger(lake.ledger).decisions("data")]
     assert verdicts == ["accepted", "blocked"]
 

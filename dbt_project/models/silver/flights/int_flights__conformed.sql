@@ -27,6 +27,12 @@ latest as (
     ) = 1
 ),
 
+airports as (
+    select airports.*
+    from {{ ref('stg_flights__airports') }} as airports
+    semi join pg_timezone_names() as zones on airports.time_zone = zones.name
+),
+
 -- Caribbean airports that the registry lacks
 extra_zones as (
     select
@@ -42,7 +48,7 @@ zoned as (
         (latest.scheduled_departure_at at time zone 'UTC') at time zone destination_zone
             as destination_local_at
     from latest
-    asof left join {{ ref('stg_flights__airports') }} as airports
+    asof left join airports
         on
             latest.destination = airports.airport_code
             and latest.known_at >= airports.known_at
