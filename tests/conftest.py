@@ -1,4 +1,5 @@
 import hashlib
+import importlib
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,10 @@ from three_weeks import LATER, build_all, prepare
 from ratchet.feeds import sample_flights
 from ratchet.settings import PROJECT, Settings
 from ratchet.spec import Spec, load_spec
+
+# On loading, skops asks every loaded module for every function of scipy. If Airflow is loaded
+# first, its deprecated names answer, each with a warning.
+importlib.import_module("skops.io")
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ from ratchet.spec import Spec, load_spec
 from ratchet.window import Window
 
 if TYPE_CHECKING:
-    from ratchet.warehouse.build import Layer
+    from ratchet.warehouse import Layer
 
 Facts = dict[str, Any]
 APPROVE, REFUSE = "Approve", "Refuse"
