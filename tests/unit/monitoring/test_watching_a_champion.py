@@ -69,6 +69,7 @@ def test_watch_shifted_world_asks_for_retraining_and_names_the_features(champion
     lake = champion_lake
     storm = lake.rows[lake.spec.gold.decided_at] >= pd.Timestamp(SECOND.start.replace(tzinfo=None))
     lake.rows.loc[storm, ["origin_mean_delay_min", "wind_speed_mph"]] += 2
+    lake.publish()
     observation = week(lake, SECOND)
     assert {drift.name for drift in observation.drifted_features} == {
         "origin_mean_delay_min",
