@@ -67,7 +67,8 @@ def _invoke(arguments: list[str], warehouse: Path, target: Path) -> Any:
     common = [
         *("--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)),
         *("--target", "pipeline", "--target-path", str(target), "--log-path", str(target)),
-        *("--log-level", "none", "--log-level-file", "info", "--no-send-anonymous-usage-stats"),
+        *("--log-level", "none", "--log-level-file", "info", "--no-use-colors-file"),
+        "--no-send-anonymous-usage-stats",
     ]
     with _environment(RATCHET_WAREHOUSE=str(warehouse), DO_NOT_TRACK="1"):
         try:
