@@ -17,6 +17,7 @@ import sys
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -35,6 +36,7 @@ SERVICES = {
 }
 USER = "admin"
 _HEALTHY_WITHIN_S = 120
+_KILLS = 2
 _STOPS_WITHIN_S = 4  # then they are killed: every stage can be, and runs again
 
 
@@ -221,31 +223,46 @@ class LocalAirflow:
 
     def stop(self) -> None:
         """End all services and what they started, also those of a run that was killed."""
-        if not self._pids.exists():
-            return
-        services = [
-            service
-            for pid, created in json.loads(self._pids.read_text()).values()
-            if (service := _find(pid, created))
-        ]
-        family = [*services, *(child for one in services for child in one.children(recursive=True))]
-        for service in services:
-            service.terminate()
-        _, alive = psutil.wait_procs(family, timeout=_STOPS_WITHIN_S)
-        for survivor in alive:
-            survivor.kill()
-        psutil.wait_procs(alive, timeout=_STOPS_WITHIN_S)
+        recorded = json.loads(self._pids.read_text()) if self._pids.exists() else {}
+        leaders = [pid for pid, created in recorded.values() if not _reused(pid, created)]
+        leaders += [process.pid for process in self._processes.values()]
+        family = _groups(set(leaders))
+        for member in family:
+            if member.pid in leaders:
+                with suppress(psutil.NoSuchProcess):
+                    member.terminate()
+        psutil.wait_procs(family, timeout=_STOPS_WITHIN_S)
+        for _ in range(_KILLS):  # a worker may have been forked while the others were ending
+            for survivor in (survivors := _groups(set(leaders))):
+                with suppress(psutil.NoSuchProcess):
+                    survivor.kill()
+            psutil.wait_procs(survivors, timeout=1)
+        for process in self._processes.values():
+            process.wait()
         self._processes.clear()
-        self._pids.unlink()
+        self._pids.unlink(missing_ok=True)
 
 
-def _find(pid: int, created: float) -> psutil.Process | None:
-    """Return the process if it is still the one that was started."""
+def _reused(pid: int, created: float) -> bool:
+    """Return whether another process has a pid now than the one that was started."""
     try:
-        process = psutil.Process(pid)
-        return process if process.create_time() == created else None
+        return bool(psutil.Process(pid).create_time() != created)
     except psutil.NoSuchProcess:
-        return None
+        return False
+
+
+def _groups(leaders: set[int]) -> list[psutil.Process]:
+    """Return the members of process groups and their descendants, also of those without a leader.
+
+    A worker outlives a scheduler that was killed; it stays in its group.
+    """
+    found: dict[int, psutil.Process] = {}
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, ProcessLookupError):
+            if os.getpgid(process.pid) in leaders:
+                members = [process, *process.children(recursive=True)]
+                found |= {member.pid: member for member in members}
+    return list(found.values())
 
 
 def _airflow() -> str:
