@@ -45,9 +45,8 @@ def publish(spec: Spec, window: Window, settings: Settings) -> Path:
         connection.execute("checkpoint")
     with atomic_path(lake.published) as draft:
         shutil.copyfile(lake.warehouse, draft)
-    (settings.home / "dev").mkdir(
-        exist_ok=True
-    )  # where analysts' own files go; dbt makes no folder
+    # analysts' own files go here, and dbt makes no folder for them
+    (settings.home / "dev").mkdir(exist_ok=True)
     verdict.record(spec, window, settings, "accepted", subject, clauses)
     return lake.published
 
