@@ -71,8 +71,8 @@ class Demo:
                 }
             family = psutil.Process(self.services()["scheduler"]).children(recursive=True)
             return next((p for p in family if " ".join(p.cmdline()).strip() in titles), None)
-        except (OSError, sqlite3.Error, psutil.NoSuchProcess):
-            return None
+        except (OSError, KeyError, sqlite3.Error, psutil.NoSuchProcess):
+            return None  # Airflow is still starting, or the task has just ended
 
     def wait_for(self, condition: Callable[[], object]) -> object:
         """Wait until something is so while the demo runs; return it."""
