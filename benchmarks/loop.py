@@ -52,7 +52,7 @@ def run_window(spec: Spec, window: Window, settings: Settings) -> dict[str, floa
         for estimator in spec.training.estimators:
             timed(f"train_{estimator}", train, spec, window, snapshot_id, estimator, settings)
         timed("evaluate", evaluate, spec, window, snapshot_id, settings)
-        version = timed("register", register, *stage)
+        version = timed("register", register, *stage, "benchmark")
         decision = ledger.record(judge(load_evidence(*stage), spec))
         accepted = decision.verdict == "accepted"
         timed("promote", promote if accepted else refuse, spec, window, settings, version)

@@ -32,13 +32,14 @@ HEAVY = (
 
 @hookimpl
 def on_starting(component: object) -> None:  # noqa: ARG001 (it is not built yet: argv tells it)
-    """Import what tasks need, in the scheduler only."""
+    """Import what tasks need, in the scheduler only; its forks start too, and have it already."""
     if "scheduler" in sys.argv[1:2]:
         with warnings.catch_warnings():
             # skops asks every loaded module for every function of scipy, and Airflow's answer
             warnings.simplefilter("ignore")
             for name in HEAVY:
                 importlib.import_module(name)
+            importlib.import_module("ratchet.warehouse").warm()
 
 
 class PreloadPlugin(AirflowPlugin):

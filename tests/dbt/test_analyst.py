@@ -1,12 +1,15 @@
-"""An analyst's dbt, in a file of one's own, while the pipeline holds the warehouse."""
+"""Two analysts' dbt, each in a file of their own, while the pipeline builds and publishes."""
 
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import duckdb
 import pytest
+from three_weeks import LATER
 
 from ratchet.settings import PROJECT, Settings
 
@@ -27,6 +30,24 @@ for command in {commands!r}:
 """
 
 
+# The pipeline, over and over: it writes a line for each window published, and ends when asked to.
+PIPELINE = """
+from pathlib import Path
+from ratchet.settings import Settings
+from ratchet.spec import load_spec
+from ratchet.warehouse import build, publish
+from ratchet.window import Window
+home, window = Path({home!r}), Window.parse({window!r})
+settings = Settings(home, home)
+spec = load_spec(Path({spec!r}))
+while not (home / "stop").exists():
+    for layer in ("bronze", "silver", "gold"):
+        build(spec, window, layer, settings, "beside analysts")
+    publish(spec, window, settings)
+    print("published", flush=True)
+"""
+
+
 @pytest.fixture(scope="module")
 def home(three_weeks, tmp_path_factory) -> Settings:
     folder = tmp_path_factory.mktemp("analyst")
@@ -35,34 +56,53 @@ def home(three_weeks, tmp_path_factory) -> Settings:
     return Settings(folder, folder)
 
 
-def dbt(settings: Settings, *commands: list[str]) -> subprocess.CompletedProcess[str]:
+@contextmanager
+def pipeline(settings: Settings) -> Iterator[list[str]]:
+    """Run the pipeline meanwhile; yield a list that holds its output afterwards."""
+    script = PIPELINE.format(
+        home=str(settings.home),
+        window=LATER[-1].key,
+        spec=str(PROJECT / "include" / "use_cases" / "flights.yaml"),
+    )
+    output: list[str] = []
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            output.append(process.stdout.readline())
+            yield output
+        finally:
+            (settings.home / "stop").touch()
+            output += process.communicate()[0].splitlines()
+    assert process.returncode == 0, output
+
+
+def start(settings: Settings, user: str, *commands: list[str]) -> subprocess.Popen[str]:
     """Run dbt commands as a person would, from the project's folder."""
-    target = str(settings.home / "target")
-    return subprocess.run(
+    target = str(settings.home / "target" / user)
+    return subprocess.Popen(
         [sys.executable, "-c", RUN.format(commands=commands, target=target)],
         cwd=PROJECT / "dbt_project",
-        env={**os.environ, "RATCHET_HOME": str(settings.home), "USER": "jane.doe"},
-        capture_output=True,
+        env={**os.environ, "RATCHET_HOME": str(settings.home), "USER": user},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
-        check=False,
     )
 
 
-def test_every_command_works_while_the_pipeline_writes(home):
-    lake = home.lake("flights")
-    with duckdb.connect(lake.warehouse) as pipeline:
-        pipeline.begin()
-        pipeline.execute("update gold.feat_flights set carrier_hour_rate = 0")
+def test_every_command_of_two_analysts_works_while_the_pipeline_writes(home):
+    with pipeline(home) as output:
+        analysts = [start(home, "jane.doe", *COMMANDS), start(home, "li.wei", *COMMANDS[:2])]
+        printed = [analyst.communicate()[0] for analyst in analysts]
 
-        done = dbt(home, *COMMANDS)
-
-        assert done.returncode == 0, f"{done.stderr}\n{done.stdout}"
-        pipeline.commit()
-    assert "Found" in done.stdout
-    assert "unit_test" in done.stdout
-    assert (home.home / "target" / "catalog.json").exists()
+    assert [analyst.returncode for analyst in analysts] == [0, 0], "\n".join(printed)
+    assert "Found" in printed[0]
+    assert "unit_test" in printed[0]
+    assert (home.home / "target" / "jane.doe" / "catalog.json").exists()
+    assert len(output) > 1, "the pipeline published nothing meanwhile"
     with duckdb.connect(home.home / "dev" / "jane_doe.duckdb") as own:
-        own.execute(f"attach '{lake.published}' as flights (read_only)")
+        own.execute(f"attach '{home.lake('flights').published}' as flights (read_only)")
         built = own.execute("select count(*) from gold.feat_flights").fetchone()[0]
         other = own.execute("from gold.feat_flights except all from flights.gold.feat_flights")
         assert built > 15_000

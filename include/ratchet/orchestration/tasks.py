@@ -204,7 +204,19 @@ def evaluate_candidates(run: Run, snapshot_id: str) -> str:
 
     spec, window, settings = run.stage
     evaluate(spec, window, snapshot_id, settings)
-    return str(register(spec, window, settings))
+    return str(register(spec, window, settings, _trigger(run)))
+
+
+def _trigger(run: Run) -> str:
+    """Why the training was started: the request's reason, new data, or a person."""
+    if str(run.context["dag_run"].run_type) == "manual":
+        return "by hand"
+    requests = [
+        str(decision.evidence["reason"])
+        for decision in Ledger(run.settings.lake(run.spec.name).ledger).decisions("retrain")
+        if decision.window == run.window.key and decision.verdict == "requested"
+    ]
+    return requests[-1] if requests else "new data"
 
 
 @body

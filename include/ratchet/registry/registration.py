@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ratchet.evaluation import Evidence
 
 
-def register(spec: Spec, window: Window, settings: Settings, reason: str = "") -> str:
+def register(spec: Spec, window: Window, settings: Settings, reason: str) -> str:
     """Package and register the best candidate of a window; return its version.
 
     Logs a run for every candidate and baseline. The version has the alias `challenger` until it is
@@ -71,7 +71,7 @@ def _log_runs(
     reason: str,
 ) -> str:
     """Log all that was measured; return the id of the best candidate's run."""
-    common = {"snapshot": evidence.snapshot_id, "reason": reason or "not given"}
+    common = {"snapshot": evidence.snapshot_id, "reason": reason}
     for name, quality in evidence.baselines.items():
         tags = {**common, "role": "baseline", "name": name}
         tracking.log_run(window, tags, {}, quality.model_dump())

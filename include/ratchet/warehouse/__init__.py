@@ -4,6 +4,7 @@ Only `build` and `publish` open a use case's warehouse. Everyone else reads what
 """
 
 from ratchet.warehouse.build import BuildReport, Layer, build
+from ratchet.warehouse.invocation import warm
 from ratchet.warehouse.publish import publish, read_features, read_outcomes
 from ratchet.warehouse.snapshots import Snapshot, load_snapshot, take_snapshot
 
@@ -17,4 +18,5 @@ __all__ = [
     "read_features",
     "read_outcomes",
     "take_snapshot",
+    "warm",
 ]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +62,17 @@ def build_models(path: str, warehouse: Path, target: Path) -> list[Any]:
     return list(getattr(invocation.result, "results", []))
 
 
+@cache
+def warm() -> None:
+    """Parse the project, once, so that processes forked from this one begin with dbt warm.
+
+    What dbt works out about itself in its first call takes longer than most builds. Nothing is
+    opened or written; if the project does not parse, the build that needs it says so.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        _invoke(["parse", "--no-write-json"], Path(folder) / "none.duckdb", Path(folder))
+
+
 def _invoke(arguments: list[str], warehouse: Path, target: Path) -> Any:
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
@@ -69,6 +82,7 @@ def _invoke(arguments: list[str], warehouse: Path, target: Path) -> Any:
         *("--target", "pipeline", "--target-path", str(target), "--log-path", str(target)),
         *("--log-level", "none", "--log-level-file", "info", "--no-use-colors-file"),
         "--no-send-anonymous-usage-stats",
+        "--no-static-parser",  # it hangs in a process that was forked from one that had used it
     ]
     with _environment(RATCHET_WAREHOUSE=str(warehouse), DO_NOT_TRACK="1"):
         try:

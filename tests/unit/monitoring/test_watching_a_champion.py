@@ -30,7 +30,7 @@ def champion_lake(trained_lake: ModelLake, monkeypatch: pytest.MonkeyPatch) -> M
     monkeypatch.setattr("ratchet.warehouse.read_outcomes", read_outcomes, raising=False)
     monitoring = lake.spec.monitoring.model_copy(update={"min_rows": WEEK})
     lake.spec = lake.spec.model_copy(update={"monitoring": monitoring})
-    version = register(lake.spec, FIRST, lake.settings)
+    version = register(lake.spec, FIRST, lake.settings, "by hand")
     evidence = load_evidence(lake.spec, FIRST, lake.settings)
     Ledger(lake.lake.ledger).record(judge(evidence, lake.spec))
     promote(lake.spec, FIRST, lake.settings, version)

@@ -26,7 +26,7 @@ def registry(lake):
 
 @pytest.fixture
 def registered(trained_lake):
-    version = register(trained_lake.spec, FIRST, trained_lake.settings)
+    version = register(trained_lake.spec, FIRST, trained_lake.settings, "by hand")
     return trained_lake, version
 
 
@@ -52,7 +52,7 @@ def second(accepted):
     evidence = evaluate(spec, SECOND, lake.snapshot_id(SECOND), settings)
     assert evidence.champion.version == version
     record(lake, judge(evidence, spec))
-    return lake, register(spec, SECOND, settings)
+    return lake, register(spec, SECOND, settings, "by hand")
 
 
 def test_promote_without_the_gate_raises(registered):
@@ -87,7 +87,7 @@ def test_promote_again_changes_nothing(accepted):
     first = promote(lake.spec, FIRST, lake.settings, version)
     assert promote(lake.spec, FIRST, lake.settings, version) == first
     assert len(Ledger(lake.lake.ledger).decisions("promotion")) == 1
-    assert register(lake.spec, FIRST, lake.settings) == version
+    assert register(lake.spec, FIRST, lake.settings, "by hand") == version
     assert registry(lake) == ({"champion": "1"}, {"1": "promoted"})
 
 
@@ -140,7 +140,7 @@ def test_refuse_takes_the_alias_and_leaves_the_champion(second):
     expected = ({"champion": "1"}, {"1": "promoted", "2": "refused"})
     assert registry(lake) == expected
     refuse(lake.spec, SECOND, lake.settings, version)
-    assert register(lake.spec, SECOND, lake.settings) == version
+    assert register(lake.spec, SECOND, lake.settings, "by hand") == version
     assert registry(lake) == expected
 
 

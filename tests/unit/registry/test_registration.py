@@ -11,8 +11,8 @@ from ratchet.registry import load_release, register
 from ratchet.registry.tracking import Tracking
 
 
-def run(lake, **kwargs):
-    return register(lake.spec, FIRST, lake.settings, **kwargs)
+def run(lake, reason="by hand"):
+    return register(lake.spec, FIRST, lake.settings, reason)
 
 
 def contents(lake):
