@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import httpx
+from httpx import codes
 
 from ratchet.errors import OrchestrationError
 from ratchet.window import Window
 
 DONE = frozenset({"success", "failed"})
+
+# Airflow answers 503 where another process holds SQLite's lock: asked again, it does as it is told
+_BUSY_WITHIN_S = 60
+_BUSY_PAUSE_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -59,8 +65,12 @@ class AirflowClient:
         self._http.headers["Authorization"] = f"Bearer {login['access_token']}"
 
     def _call(self, method: str, path: str, **kwargs: Any) -> Any:
+        deadline = time.monotonic() + _BUSY_WITHIN_S
         try:
-            response = self._http.request(method, path, **kwargs)
+            while (
+                response := self._http.request(method, path, **kwargs)
+            ).status_code == codes.SERVICE_UNAVAILABLE and time.monotonic() < deadline:
+                time.sleep(_BUSY_PAUSE_S)
         except httpx.HTTPError as error:
             raise OrchestrationError(f"Airflow does not answer at {self.url}: {error}") from error
         if response.is_error:
