@@ -14,7 +14,16 @@ import warnings
 from airflow.listeners import hookimpl
 from airflow.plugins_manager import AirflowPlugin
 
-STAGES = ("feeds", "warehouse", "training", "evaluation", "registry", "serving", "monitoring")
+STAGES = (
+    "feeds",
+    "quality",
+    "warehouse",
+    "training",
+    "evaluation",
+    "registry",
+    "serving",
+    "monitoring",
+)
 HEAVY = (
     "ratchet.orchestration.factory",  # every task parses its DAG file
     *(f"ratchet.{stage}" for stage in STAGES),

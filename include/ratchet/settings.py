@@ -61,6 +61,11 @@ class Lake:
         return self.root / "monitoring"
 
     @property
+    def findings(self) -> Path:
+        """Folder of what the checks on data said: `<family>/<window key>.parquet`."""
+        return self.root / "findings"
+
+    @property
     def ledger(self) -> Path:
         """Folder of ledger entries."""
         return self.root / "ledger"

@@ -69,7 +69,7 @@ MODULES = {module_of(path): path.read_text() for path in sorted(PACKAGE.rglob("*
 
 def test_layers_documented_are_all_that_exist():
     assert set(RANK) == {name.split(".")[1] for name in MODULES if "." in name}
-    assert {"feeds", "warehouse", "reporting"} <= set(STAGES)
+    assert {"feeds", "warehouse", "monitoring"} <= set(STAGES)
     assert RANK["errors"] < RANK["storage"] < RANK["feeds"] < RANK["orchestration"]
 
 

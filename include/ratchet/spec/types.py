@@ -105,6 +105,11 @@ class Feed(Model):
     """One kind of raw file from one producer."""
 
     producer: str = Field(min_length=1, description="Who sends it.")
+    event_time: Name | None = Field(
+        default=None,
+        description="Date or timestamp column with the row's own time. Leave out for reference "
+        "data: without it, nothing is compared with its past.",
+    )
     description: str = Field(min_length=1, description="What a row is, and when it is sent.")
     files: Literal["daily", "once"] = Field(
         description="One file a day, or one file in all, stamped <feed>_YYYYMMDD.<ending>."
@@ -126,6 +131,11 @@ class Feed(Model):
             raise ValueError(f"key columns {empty} may be missing; remove nullable from them")
         if len(set(self.key)) < len(self.key):
             raise ValueError("key names a column twice; name each once")
+        time = self.event_time and self.columns.get(self.event_time)
+        if self.event_time and not (time and time.type in ("date", "timestamp")):
+            raise ValueError(
+                f"event_time {self.event_time!r} is no date or timestamp of this feed; name one"
+            )
         return self
 
 
@@ -262,6 +272,44 @@ class Retraining(Model):
     min_new_labels: int = Field(gt=0, description="Labels that matured since the last training.")
 
 
+class Severity(Model):
+    """What a check's faults do, and why."""
+
+    severity: Literal["block", "warn"] = Field(
+        description="block: nothing that rests on the data goes on. warn: it is told."
+    )
+    reason: str = Field(min_length=1, description="Why, for who reads the finding.")
+
+
+class Quality(Model):
+    """How the data is checked. What is not declared a warning blocks."""
+
+    false_discovery_rate: float = Field(
+        default=0.01,
+        gt=0,
+        lt=1,
+        description="Share of false findings among all findings of a family of tests, at most.",
+    )
+    history_days: int = Field(
+        default=56,
+        gt=0,
+        description="The past that a window is compared with: eight of each weekday by default.",
+    )
+    checks: dict[Name, Severity] = Field(
+        default={}, description="Severity by check; a check that is not named blocks."
+    )
+    accepted: dict[str, str] = Field(
+        default={},
+        description="Reason by the name of a finding that someone has looked at and accepts.",
+    )
+
+    def blocks(self, check: str, finding: str) -> bool:
+        """Return whether a check's finding, by its name, keeps the data from being used."""
+        declared = self.checks.get(check)
+        is_warning = declared is not None and declared.severity == "warn"
+        return finding not in self.accepted and not is_warning
+
+
 class Spec(Model):
     """One use case: a decision problem with its data, models and obligations."""
 
@@ -278,6 +326,7 @@ class Spec(Model):
     feeds: dict[Name, Feed] = Field(
         min_length=1, description="Raw files by feed; the name is also the files' prefix."
     )
+    quality: Quality = Field(default=Quality())
     gold: Gold
     costs: Costs
     rule: Rule

@@ -1,0 +1,5 @@
+"""Is this data what it should be? Checks made from the spec and the data, and what they find."""
+
+from ratchet.quality.finding import Finding, read_findings, write_findings
+
+__all__ = ["Finding", "read_findings", "write_findings"]
