@@ -15,7 +15,8 @@ from ratchet.settings import PROJECT
 
 PACKAGE = PROJECT / "include" / "ratchet"
 LAYERS = [
-    re.findall(r"`(\w+)`", line) for line in (ratchet.__doc__ or "").splitlines() if line[:1] == "`"
+    re.findall(r"`(\w+)`", lines)
+    for lines in re.findall(r"^(?:`.*\n)+", ratchet.__doc__ or "", re.MULTILINE)
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 STAGES = max(LAYERS, key=len)

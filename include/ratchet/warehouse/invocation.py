@@ -62,6 +62,22 @@ def build_models(path: str, warehouse: Path, target: Path) -> list[Any]:
     return list(getattr(invocation.result, "results", []))
 
 
+def compile_models(select: str, warehouse: Path, target: Path) -> None:
+    """Compile models without building them; dbt's manifest lies in `target` then.
+
+    Raises
+    ------
+    BuildError
+        If the project does not parse, or a model does not compile.
+    """
+    only_models = ["--select", select, "--exclude", "resource_type:test", "resource_type:unit_test"]
+    invocation = _invoke(["compile", *only_models], warehouse, target)
+    if not invocation.success:
+        failed = [result.message for result in getattr(invocation.result, "results", [])]
+        reason = invocation.exception or "; ".join(message for message in failed if message)
+        raise BuildError(f"dbt could not compile {select}: {reason}; run `dbt compile` to see more")
+
+
 @cache
 def warm() -> None:
     """Parse the project, once, so that processes forked from this one begin with dbt warm.

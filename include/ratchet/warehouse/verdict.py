@@ -30,11 +30,16 @@ def subject(spec: Spec, window: Window, settings: Settings) -> dict[str, str]:
     if window.key not in landed:
         raise BuildError(f"{spec.name} {window} has not landed: land it first")
     until_now = [w for w in landed.values() if w.end <= window.end]
-    code = sorted(path for pattern in _CODE for path in DBT_PROJECT.glob(pattern))
     return {
         "landing": _sha256([landing_sha256(spec, w, settings) for w in until_now]),
-        "code": _sha256([hashlib.sha256(path.read_bytes()).hexdigest() for path in code]),
+        "code": sql_sha256(),
     }
+
+
+def sql_sha256() -> str:
+    """Return a hash of the whole dbt project, macros and tests with it."""
+    code = sorted(path for pattern in _CODE for path in DBT_PROJECT.glob(pattern))
+    return _sha256([hashlib.sha256(path.read_bytes()).hexdigest() for path in code])
 
 
 def record(
