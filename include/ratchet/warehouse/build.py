@@ -16,10 +16,14 @@ from ratchet.settings import Settings
 from ratchet.spec import Spec
 from ratchet.storage import write_atomic
 from ratchet.warehouse import control, verdict
+from ratchet.warehouse.artifacts import leave_artifacts
 from ratchet.warehouse.invocation import DBT_PROJECT, build_models
 from ratchet.window import Window
 
 Layer = Literal["bronze", "silver", "gold"]
+
+# folder of models that every use case has; no use case can have this name
+SHARED = "_shared"
 
 
 class BuildReport(BaseModel):
@@ -49,7 +53,8 @@ def build(spec: Spec, window: Window, layer: Layer, settings: Settings, run_id: 
     Parameters
     ----------
     spec
-        The use case; its models lie in `models/<layer>/<use case>` of the dbt project.
+        The use case; its models lie in `models/<layer>/<use case>` of the dbt project, beside
+        those that every use case has.
     window
         Has landed, and the layers below are built.
     layer
@@ -75,9 +80,13 @@ def build(spec: Spec, window: Window, layer: Layer, settings: Settings, run_id: 
     folder = report_path(spec, window, layer, settings).parent
     shutil.rmtree(folder, ignore_errors=True)
     subject = verdict.subject(spec, window, settings)
-    control.begin(spec, window, settings, run_id)
+    days = control.begin(spec, window, settings, run_id)
     warehouse = settings.lake(spec.name).warehouse
-    results = build_models(f"models/{layer}/{spec.name}", warehouse, folder)
+    paths = [f"models/{layer}/{spec.name}", f"models/{layer}/{SHARED}"]
+    results = build_models(paths, warehouse, folder)
+    leave_artifacts(
+        spec, window, layer, settings, results, subject=subject, days=days, run_id=run_id
+    )
     if failed := [result for result in results if result.status in ("error", "fail")]:
         if clauses := [_clause(result) for result in failed if result.status == "fail"]:
             blocked = subject | {"tests": ", ".join(clause.name for clause in clauses)}

@@ -9,6 +9,7 @@ import duckdb
 from ratchet.settings import Lake, Settings
 from ratchet.spec.types import Spec
 from ratchet.storage import atomic_path
+from ratchet.warehouse.artifacts import FAILED_ROWS, RESULTS
 from ratchet.window import Window
 
 _BUILD_WINDOW = """
@@ -32,8 +33,8 @@ create or replace table control.costs as select
 """
 
 
-def begin(spec: Spec, window: Window, settings: Settings, run_id: str) -> None:
-    """Write what the next dbt run of a use case works on.
+def begin(spec: Spec, window: Window, settings: Settings, run_id: str) -> float:
+    """Write what the next dbt run of a use case works on; return how many days it computes.
 
     A window is replaced alone. What was built after it rests on it, so that is computed again too:
     the same rows come out, in whatever order windows are built. Until a first build is complete,
@@ -77,6 +78,10 @@ def begin(spec: Spec, window: Window, settings: Settings, run_id: str) -> None:
             },
         )
         connection.commit()
+        (days,) = connection.execute(
+            "select date_diff('second', range_start, range_end) / 86400 from control.build_window"
+        ).fetchone()
+    return float(days)
 
 
 def complete(spec: Spec, settings: Settings) -> None:
@@ -125,6 +130,24 @@ def _shown(spec: Spec) -> dict[str, dict[str, str]]:
             "rows": "bigint",
             "psi": "double",
             "missing_change": "double",
+        },
+        "monitoring/results": RESULTS,
+        "monitoring/failed_rows": FAILED_ROWS,
+        # a folder of its own, as there is one for each family of checks
+        "findings/": {
+            "window": "varchar",
+            "check": "varchar",
+            "subject": "varchar",
+            "column": "varchar",
+            "segment": "varchar",
+            "state": "varchar",
+            "rows": "bigint",
+            "broken": "bigint",
+            "observed": "double",
+            "expected": "double",
+            "p_value": "double",
+            "text": "varchar",
+            "is_blocking": "boolean",
         },
     }
 

@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -21,15 +21,15 @@ DBT_PROJECT = PROJECT / "dbt_project"
 _PARSED = "partial_parse.msgpack"
 
 
-def build_models(path: str, warehouse: Path, target: Path) -> list[Any]:
-    """Build and test the models below a path of the dbt project, in the order of their needs.
+def build_models(paths: Sequence[str], warehouse: Path, target: Path) -> list[Any]:
+    """Build and test the models below some paths of the dbt project, in the order of their needs.
 
     Unit tests are left out: they test the SQL, not the data. The parsed project is kept beside the
     warehouse, as parsing takes longer than most builds.
 
     Parameters
     ----------
-    path
+    paths
         Relative to the dbt project.
     warehouse
         The DuckDB file. No other process may have it open.
@@ -50,11 +50,12 @@ def build_models(path: str, warehouse: Path, target: Path) -> list[Any]:
     target.mkdir(parents=True, exist_ok=True)
     if parsed.exists():
         shutil.copyfile(parsed, target / _PARSED)
-    selected = ["--select", f"path:{path}", "--exclude-resource-type", "unit_test"]
-    build = ["build", *selected, "--indirect-selection", "buildable", "--no-write-json"]
+    selected = ["--select", *(f"path:{path}" for path in paths)]
+    left_out = ["--exclude-resource-type", "unit_test", "--indirect-selection", "buildable"]
+    build = ["build", *selected, *left_out, "--no-write-json"]
     invocation = _invoke(build, warehouse, target)
     if invocation.exception is not None:
-        raise BuildError(f"dbt could not build {path}: {invocation.exception}") from (
+        raise BuildError(f"dbt could not build {paths[0]}: {invocation.exception}") from (
             invocation.exception
         )
     with atomic_path(parsed) as draft:

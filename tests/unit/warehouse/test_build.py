@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -84,6 +85,15 @@ def test_build_with_a_failing_test_blocks_until_the_data_is_right(copy, three_we
             "from before.gold.feat_flights except all from gold.feat_flights"
         )
         assert other.fetchall() == []
+        # the same data and code, as the manifests say, and another end
+        assert connection.execute(
+            "select name, passed_builds, failed_builds from gold.mon_flaky"
+        ).fetchall() == [(name, 1, 1)]
+        assert connection.execute(
+            "select name, windows, failed_windows, is_failing_now from gold.mon_most_failed"
+        ).fetchall() == [(name, 1, 1, False)]
+        (row,) = connection.execute("select content from gold.mon_failed_rows").fetchone()
+        assert json.loads(row)["accepted_rows"] == landed
     verdicts = [decision.verdict for decision in Ledger(lake.ledger).decisions("data")]
     assert verdicts == ["accepted", "blocked"]
 

@@ -6,8 +6,10 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 from model_lake import FIRST
+from three_weeks import LATER
 
 from ratchet.monitoring import observe
+from ratchet.quality import Finding, write_findings
 from ratchet.serving import score
 from ratchet.settings import Settings
 from ratchet.warehouse import control
@@ -26,16 +28,30 @@ def schema(path: Path) -> dict[str, str]:
     return {name: kind for name, kind, *_ in rows}
 
 
-def test_shown_tables_are_those_that_the_stages_write(model_lake, empty):
+@pytest.fixture
+def written(model_lake, three_weeks, flights_spec) -> dict[str, Path]:
+    """Return a file that a stage wrote, by the folder that gold shows."""
     score(model_lake.spec, FIRST, model_lake.settings)
     observe(model_lake.spec, FIRST, model_lake.settings)
-    written = {"predictions", "monitoring/cohorts", "monitoring/drift"}
-    assert {str(p.parent.relative_to(empty)) for p in empty.glob("**/none.parquet")} == {
-        f"{folder}.none" for folder in written
+    looked = Finding(check="volume", subject="weather", state="ok", rows=5, text="as ever")
+    write_findings(flights_spec, FIRST, "volume", [looked], model_lake.settings)
+    built = three_weeks.lake("flights").monitoring
+    root = model_lake.lake.root
+    return {
+        "predictions": root / "predictions" / f"{FIRST.key}.parquet",
+        "monitoring/cohorts": root / "monitoring" / "cohorts" / f"{FIRST.key}.parquet",
+        "monitoring/drift": root / "monitoring" / "drift" / f"{FIRST.key}.parquet",
+        "monitoring/results": next(built.glob(f"results/{LATER[-1].key}.gold.*.parquet")),
+        "monitoring/failed_rows": next(built.glob(f"failed_rows/{LATER[-1].key}.gold.*.parquet")),
+        "findings/": root / "findings" / "volume" / f"{FIRST.key}.parquet",
     }
-    for folder in written:
+
+
+def test_shown_tables_are_those_that_the_stages_write(written, empty):
+    assert {p.parent for p in empty.glob("**/none.parquet")} == {
+        empty / f"{folder}.none" for folder in written
+    }
+    for folder, path in written.items():
         none = empty / f"{folder}.none" / "none.parquet"
         assert pq.read_metadata(none).num_rows == 0
-        assert schema(none) == schema(model_lake.lake.root / folder / f"{FIRST.key}.parquet"), (
-            folder
-        )
+        assert schema(none) == schema(path), folder
