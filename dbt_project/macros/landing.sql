@@ -11,7 +11,7 @@
     greatest({{ sent_at }}, {{ window_bound(1) }})
 {%- endmacro %}
 
-{# Where a row came from. #}
+{# Where a row came from, and whether a person corrected it since. #}
 {% macro provenance() -%}
-    _file, _row, _sha256, _loaded_at, _run_id, _window
+    _file, _row, _sha256, _loaded_at, _run_id, _window, coalesce(_is_corrected, false) as _is_corrected
 {%- endmacro %}

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
-Kind = Literal["data", "retrain", "release", "approval", "promotion"]
+Kind = Literal["data", "contract", "correction", "retrain", "release", "approval", "promotion"]
 
 
 class Clause(BaseModel):
@@ -39,7 +39,8 @@ class Decision(BaseModel):
     """The outcome of one of the four decisions, for one window of one use case.
 
     A gate needs all of its clauses; `retrain` is a trigger, for which one is enough.
-    `verdict` is a past participle: accepted, blocked, promoted, refused, requested, held, approved.
+    `verdict` is a past participle: accepted, blocked, promoted, refused, requested, held, approved,
+    corrected.
     `subject` names what was decided on, `evidence` holds the numbers that the clauses rest on.
     """
 

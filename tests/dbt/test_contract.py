@@ -21,7 +21,7 @@ EXPLAINING = {
     "movements_known_at",
     "rates_known_at",
 }
-PROVENANCE = {"_file", "_row", "_sha256", "_loaded_at", "_run_id", "_window"}
+PROVENANCE = {"_file", "_row", "_sha256", "_loaded_at", "_run_id", "_window", "_is_corrected"}
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ _NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _TIME = r"[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-](0[0-9]|1[0-4]):?[0-5][0-9])"
 _TYPES: dict[Type, tuple[str, str, str]] = {
-    "text": ("(?s).*", "{0}", "text"),
+    "text": (r"[^\x00-\x08\x0B\x0C\x0E-\x1F\x7F]*", "{0}", "text without control characters"),
     "integer": ("[+-]?[0-9]+", "try_cast({0} as bigint)", "a whole number"),
     "number": (
         _NUMBER,
@@ -45,14 +45,15 @@ def checked_sql(feed: Feed, relation: str) -> str:
     feed
         The contract.
     relation
-        Table with `_file`, `_row`, `_sha256` and each column's text, named by `text_column`.
+        Table with `_file`, `_row`, `_sha256`, `_is_corrected` and each column's text, named by
+        `text_column`.
 
     Returns
     -------
     str
         The same columns, those of the feed typed (NULL where missing or
         wrong), and `_reasons`: a list with one sentence per breach, empty if there is none. Of
-        rows without a breach that share a key, all but the first by file and row have one.
+        rows that share a key, those after the first one without a breach have one more.
     """
     texts = ", ".join(
         f"nullif(nullif({text_column(name)}, ''), 'NA') as {text_column(name)}"
@@ -64,20 +65,23 @@ def checked_sql(feed: Feed, relation: str) -> str:
     breaches = ", ".join(_breach(name, column) for name, column in feed.columns.items())
     key = ", ".join(f'"{name}"' for name in feed.key)
     return f"""
-        with texts as (select _file, _row, _sha256, {texts} from {relation}),
+        with texts as (select _file, _row, _sha256, _is_corrected, {texts} from {relation}),
         typed as (select *, {typed} from texts),
         breached as (
             select *, list_filter([{breaches}], lambda reason: reason is not null) as _breaches
             from typed
         ),
         first_of_many as (
-            select {key}, min((_file, _row)) as _first
-            from breached where _breaches = [] group by {key} having count(*) > 1
+            select {key}, min((_file, _row)) filter (_breaches = []) as _first
+            from breached group by {key} having count(*) > 1
         )
         select
             * exclude (_breaches, _first),
-            case when _breaches = [] and (_file, _row) > _first
-                then [format('{", ".join(feed.key)}: repeats {{}} line {{}}', _first[1], _first[2])]
+            case when (_file, _row) > _first
+                then list_append(
+                    _breaches,
+                    format('{", ".join(feed.key)}: repeats {{}} line {{}}', _first[1], _first[2])
+                )
                 else _breaches
             end as _reasons
         from breached left join first_of_many using ({key})"""  # noqa: S608

@@ -1,7 +1,8 @@
 """Which files of the inbox belong to a window.
 
-A producer leaves `<feed>_YYYYMMDD.csv`, `.csv.gz` or `.zip` in the feed's folder of the inbox. The
-file of a day belongs to the window in which that day ends: earlier it could not have been whole.
+A producer leaves `<feed>_YYYYMMDD.csv`, `.csv.gz` or `.zip` in the feed's folder of the inbox,
+perhaps with a control file beside it. The file of a day belongs to the window in which that day
+ends: earlier it could not have been whole.
 """
 
 from __future__ import annotations
@@ -9,12 +10,22 @@ from __future__ import annotations
 import re
 from datetime import date, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
+from ratchet.feeds.control import ENDING
 from ratchet.feeds.records import arrival
 from ratchet.spec.types import Feed
 from ratchet.window import Window
 
 _NAME = re.compile(r"(?P<feed>[a-z][a-z0-9_]*)_(?P<stamp>[0-9]{8})\.(csv|csv\.gz|zip)")
+
+
+class Sent(NamedTuple):
+    """A file: the day that stamps it, where it lies, and where its control file would lie."""
+
+    day: date
+    path: Path
+    control: Path
 
 
 def stamp_of(feed: str, name: str) -> date | None:
@@ -40,11 +51,14 @@ def is_in(window: Window, day: date) -> bool:
     return window.start < arrival(day) <= window.end
 
 
-def files_of(folder: Path, feed: str, window: Window) -> dict[str, tuple[date, Path]]:
-    """Return the stamp and path of a feed's files that belong to a window, by name."""
+def files_of(folder: Path, feed: str, window: Window) -> dict[str, Sent]:
+    """Return a feed's files that belong to a window, by name."""
     paths = folder.iterdir() if folder.is_dir() else ()
-    stamps = ((stamp_of(feed, path.name), path) for path in paths)
-    return {path.name: (day, path) for day, path in stamps if day and is_in(window, day)}
+    return {
+        path.name: Sent(day, path, path.with_name(path.name + ENDING))
+        for path in paths
+        if (day := stamp_of(feed, path.name)) and is_in(window, day)
+    }
 
 
 def expected_days(feed: Feed, window: Window) -> list[date]:

@@ -3,15 +3,17 @@
 The folder of a feed's window, `Lake.landing(feed, window)`, holds
 
 `raw/`
-    every file as it came, named by its content, never changed.
+    every file and control file as it came, named by its content, never changed.
 `accepted.parquet`
     the rows that keep the feed's contract, typed, with `_file, _row, _sha256, _loaded_at, _run_id,
-    _window`. `_row` is the line of the file on which the row begins, from 1.
+    _window, _is_corrected`. `_row` is the line of the file on which the row begins, from 1.
 `quarantine.parquet`
     everything else: the same `_` columns, what stood there as JSON, and the reasons. A whole file
     that can't be read is one entry without `_row`.
 `manifest.json`
     a `FeedLanding`.
+`corrections/`
+    what people corrected in quarantined rows: see `ratchet.feeds.corrections`.
 """
 
 from __future__ import annotations
@@ -27,6 +29,9 @@ import duckdb
 from pydantic import BaseModel, ConfigDict
 
 from ratchet.errors import FeedError
+from ratchet.feeds.control import ENDING
+from ratchet.feeds.corrections import read_corrections
+from ratchet.feeds.versions import Contract
 from ratchet.settings import Lake, Settings
 from ratchet.spec.types import Spec
 from ratchet.window import Window
@@ -50,7 +55,9 @@ class Record(BaseModel):
 class LandedFile(Record):
     """One file as it came: `rows` is `accepted + quarantined`, 0 if the whole file is refused.
 
-    `arrived_at` is when its producer had it whole, by the stamp of its name.
+    `arrived_at` is when its producer had it whole, by the stamp of its name. `control_sha256` names
+    the control file that lay beside it, `drift` says how its header differs from the contract, and
+    `corrected` is how many of its accepted rows are not as they came.
     """
 
     name: str
@@ -62,6 +69,9 @@ class LandedFile(Record):
     accepted: int
     verdict: Literal["accepted", "quarantined"]
     reason: str | None
+    control_sha256: str | None = None
+    drift: tuple[str, ...] = ()
+    corrected: int = 0
 
     @property
     def quarantined(self) -> int:
@@ -77,14 +87,24 @@ class LandedFile(Record):
         """Where the bytes lie below the folder of the feed's window."""
         return folder / "raw" / f"{self.sha256[:16]}_{self.name}"
 
+    def raw_control(self, folder: Path) -> Path:
+        """Where the control file lies, if there is one."""
+        return folder / "raw" / f"{(self.control_sha256 or 'no')[:16]}_{self.name}{ENDING}"
+
 
 class FeedLanding(Record):
-    """One feed's window, landed."""
+    """One feed's window, landed.
+
+    `contract` is what its rows were checked against, `changes` how that differs from the contract
+    of the window before.
+    """
 
     feed: str
     window: str
     run_id: str
     files: tuple[LandedFile, ...]
+    contract: Contract | None = None
+    changes: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -111,6 +131,7 @@ class Refusal(Record):
     feed: str
     window: str
     file: str
+    sha256: str
     row: int | None
     raw: dict[str, str | None] | str | None
     reasons: tuple[str, ...]
@@ -145,9 +166,10 @@ def earlier_landings(lake: Lake, feed: str, window: Window) -> Iterator[FeedLand
 
 
 def landing_sha256(spec: Spec, window: Window, settings: Settings) -> str:
-    """Return a hash over all files of a window and their verdicts: what a data decision is on.
+    """Return a hash over all files of a window, their verdicts, and corrections of their rows.
 
-    The same files give the same hash, whichever run landed them.
+    That is what a data decision is on. The same files and corrections give the same hash, whichever
+    run landed them.
 
     Raises
     ------
@@ -159,7 +181,13 @@ def landing_sha256(spec: Spec, window: Window, settings: Settings) -> str:
         for landing in read_landings(spec, window, settings)
         for file in landing.files
     ]
-    return hashlib.sha256(json.dumps(files).encode()).hexdigest()
+    lake = settings.lake(spec.name)
+    corrections = [
+        correction.sha256
+        for feed in spec.feeds
+        for correction in read_corrections(lake.landing(feed, window))
+    ]
+    return hashlib.sha256(json.dumps([*files, *corrections]).encode()).hexdigest()
 
 
 def read_quarantine(spec: Spec, window: Window | None, settings: Settings) -> list[Refusal]:
@@ -176,17 +204,19 @@ def read_quarantine(spec: Spec, window: Window | None, settings: Settings) -> li
         pattern = str(lake.root / "landing" / feed / (window.key if window else "*") / QUARANTINE)
         try:
             rows = duckdb.execute(
-                "select _window, _file, _row, raw, reasons from read_parquet(?) order by all",
+                "select _window, _file, _row, _sha256, raw, reasons "
+                "from read_parquet(?) order by all",
                 [pattern],
             ).fetchall()
         except duckdb.IOException as error:
             raise FeedError(f"{pattern} does not exist: land the window first") from error
-        for key, file, row, raw, reasons in rows:
+        for key, file, row, sha256, raw, reasons in rows:
             refusals.append(
                 Refusal(
                     feed=feed,
                     window=key,
                     file=file,
+                    sha256=sha256,
                     row=row,
                     raw=raw and json.loads(raw),
                     reasons=reasons,

@@ -20,7 +20,7 @@ from ratchet.warehouse import compile_project, sql_sha256
 Leaf = tuple[str, str]
 
 _FORMAT = 1  # of the cached file
-_PROVENANCE = ("_file", "_row", "_sha256", "_loaded_at", "_run_id", "_window")
+_PROVENANCE = ("_file", "_row", "_sha256", "_loaded_at", "_run_id", "_window", "_is_corrected")
 
 
 class Record(BaseModel):

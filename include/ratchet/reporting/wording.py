@@ -17,12 +17,14 @@ POLICY_LABELS: dict[Policy, str] = {
 }
 KIND_LABELS = {
     "data": "Data",
+    "contract": "Contract",
+    "correction": "Correction",
     "retrain": "Retraining",
     "release": "Gate",
     "approval": "Approval",
     "promotion": "Promotion",
 }
-GOOD = frozenset({"accepted", "approved", "promoted", "requested"})
+GOOD = frozenset({"accepted", "approved", "corrected", "promoted", "requested"})
 MISSING = "–"
 
 
@@ -80,7 +82,7 @@ def cost_lines(spec: Spec) -> list[str]:
 
 def subject(decision: Decision) -> str:
     """Say in a few words what was decided on."""
-    for name in ("version", "candidate", "champion"):
+    for name in ("version", "candidate", "champion", "feed"):
         if (found := decision.subject.get(name, "none")) != "none":
             return f"{name} {found}"
     return ""

@@ -72,6 +72,9 @@ class Column(Model):
     values: tuple[str, ...] | None = Field(
         default=None, min_length=1, description="The only allowed values, for text."
     )
+    aliases: tuple[str, ...] = Field(
+        default=(), description="What a header may call it instead, since a producer renamed it."
+    )
     description: str = Field(min_length=1, description="Meaning, with the unit.")
 
     @model_validator(mode="after")
@@ -105,6 +108,9 @@ class Feed(Model):
     """One kind of raw file from one producer."""
 
     producer: str = Field(min_length=1, description="Who sends it.")
+    owner: Owner | None = Field(
+        default=None, description="Who answers for its contract. By default the use case's owner."
+    )
     event_time: Name | None = Field(
         default=None,
         description="Date or timestamp column with the row's own time. Leave out for reference "
@@ -115,6 +121,23 @@ class Feed(Model):
         description="One file a day, or one file in all, stamped <feed>_YYYYMMDD.<ending>."
     )
     active: Active
+    control_file: Literal["required", "optional"] = Field(
+        default="optional",
+        description="Whether <file name>.manifest.json must lie beside a file. If it does, the "
+        "file must have the sha256, bytes and rows that it says.",
+    )
+    max_file_mb: int = Field(
+        default=100,
+        gt=0,
+        description="Largest file in MB, packed and unpacked; a larger one is refused unread. "
+        "Reading takes ten times as much memory, and nothing that is sent can take more.",
+    )
+    contract_version: int = Field(
+        default=1,
+        ge=1,
+        description="Of columns and key. Raise it to change them so that files, rows or readers "
+        "of before no longer fit.",
+    )
     columns: dict[Name, Column] = Field(
         min_length=1, description="Contract by column; a row that breaks it goes to quarantine."
     )
@@ -131,6 +154,12 @@ class Feed(Model):
             raise ValueError(f"key columns {empty} may be missing; remove nullable from them")
         if len(set(self.key)) < len(self.key):
             raise ValueError("key names a column twice; name each once")
+        names = [
+            *self.columns,
+            *(name for column in self.columns.values() for name in column.aliases),
+        ]
+        if len(set(names)) < len(names):
+            raise ValueError("two columns share a name or an alias; let each stand for one column")
         time = self.event_time and self.columns.get(self.event_time)
         if self.event_time and not (time and time.type in ("date", "timestamp")):
             raise ValueError(
@@ -334,3 +363,7 @@ class Spec(Model):
     gate: Gate
     monitoring: Monitoring
     retraining: Retraining
+
+    def owner_of(self, feed: str) -> Owner:
+        """Return who answers for a feed's contract."""
+        return self.feeds[feed].owner or self.owner

@@ -29,14 +29,16 @@ def make_feed(**columns: dict[str, Any]) -> Feed:
 
 def check(feed: Feed, *rows: dict[str, str]) -> list[dict[str, Any]]:
     """Check rows, each given by the texts that are not empty."""
-    names = ["_file", "_row", "_sha256", *map(text_column, feed.columns)]
+    names = ["_file", "_row", "_sha256", "_is_corrected", *map(text_column, feed.columns)]
     with duckdb.connect() as connection:
         texts = ", ".join(f"{text_column(name)} varchar" for name in feed.columns)
         connection.execute(
-            f"create table read (_file varchar, _row bigint, _sha256 varchar, {texts})"
+            "create table read "
+            f"(_file varchar, _row bigint, _sha256 varchar, _is_corrected boolean, {texts})"
         )
         for number, row in enumerate(rows, start=2):
-            values = ["gates_20130301.csv", number, "sha", *(row.get(c, "") for c in feed.columns)]
+            texts = (row.get(c, "") for c in feed.columns)
+            values = ["gates_20130301.csv", number, "sha", False, *texts]
             connection.execute(f"insert into read values ({', '.join('?' * len(names))})", values)
         result = connection.execute(f"{checked_sql(feed, 'read')} order by _row")
         columns = [column[0] for column in result.description]
@@ -142,7 +144,24 @@ def test_checked_sql_repeated_key_is_a_breach_after_first_sound_row() -> None:
     checked = check(feed, *({"gate": gate, "size": size} for gate, size in rows))
     repeats = "gate: repeats gates_20130301.csv line 3"
     wrong = "size: big is not a whole number"
-    assert [row["_reasons"] for row in checked] == [[wrong], [], [], [repeats], [wrong], [repeats]]
+    both = [wrong, repeats]
+    assert [row["_reasons"] for row in checked] == [[wrong], [], [], [repeats], both, [repeats]]
+
+
+def test_checked_sql_row_with_an_unreadable_key_repeats_nothing() -> None:
+    feed = make_feed(size={"type": "integer"})
+    checked = check(feed, {"gate": "A1", "size": "1"}, {"size": "1"}, {"size": "2"})
+    assert [row["_reasons"] for row in checked] == [[], *[["gate: is missing"]] * 2]
+
+
+@pytest.mark.parametrize("text", ["\x07", "A\x1b[0m", "\x7f"])
+def test_checked_sql_control_character_is_no_text(text: str) -> None:
+    reason = f"value: {text} is not text without control characters"
+    assert check_value({"type": "text"}, text) == (None, [reason])
+
+
+def test_checked_sql_tab_and_line_end_are_text() -> None:
+    assert check_value({"type": "text"}, "a\tb\r\nc") == ("a\tb\r\nc", [])
 
 
 def test_checked_sql_keys_are_compared_by_value() -> None:

@@ -56,7 +56,7 @@ def test_files_of_window_are_its_days_files(tmp_path: Path) -> None:
     for name in ["gates_20130228.csv", "gates_20130301.csv", "gates_20130307.zip", "notes.txt"]:
         (tmp_path / name).touch()
     found = files_of(tmp_path, "gates", WEEK)
-    assert {name: day for name, (day, _) in found.items()} == {
+    assert {name: sent.day for name, sent in found.items()} == {
         "gates_20130301.csv": date(2013, 3, 1),
         "gates_20130307.zip": date(2013, 3, 7),
     }

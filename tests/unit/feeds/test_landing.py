@@ -32,7 +32,7 @@ def test_land_sound_files_accepts_every_row(site: Site) -> None:
     assert site.refusals() == []
     loaded_at = datetime.fromisoformat("2013-03-04T00:00:00")
     sha256 = landing.files[0].sha256
-    origin = ("gates_20130301.csv", 2, sha256, loaded_at, "run", FIRST.key)
+    origin = ("gates_20130301.csv", 2, sha256, loaded_at, "run", FIRST.key, False)
     assert site.accepted()[0] == ("A1", 1, *origin)
 
 
@@ -46,7 +46,7 @@ def test_land_writes_types_of_the_contract(site: Site, spec: Spec) -> None:
     land(months, before, site.settings, "run")
     sql = {"text": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "date": "DATE"}
     origin = {"_file": "VARCHAR", "_row": "BIGINT", "_sha256": "VARCHAR", "_loaded_at": "TIMESTAMP"}
-    origin |= {"_run_id": "VARCHAR", "_window": "VARCHAR"}
+    origin |= {"_run_id": "VARCHAR", "_window": "VARCHAR", "_is_corrected": "BOOLEAN"}
     for name, feed in names.items():
         folder = site.settings.lake("flights").landing(name, before)
         accepted = duckdb.sql(f"from read_parquet('{folder}/accepted.parquet')")
@@ -237,7 +237,7 @@ def test_land_by_another_run_changes_only_the_run_s_name(site: Site) -> None:
     site.land(run_id="it's two")
     two = [[value for value in row if value != "it's two"] for row in site.accepted()]
     assert one == two
-    assert all(len(row) == 7 for row in one)
+    assert all(len(row) == 8 for row in one)
 
 
 def test_land_again_without_inbox_reads_what_was_landed(site: Site) -> None:

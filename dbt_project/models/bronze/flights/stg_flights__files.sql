@@ -2,10 +2,12 @@ with
 
 files as (
     select
-        feed,
-        "window" as _window,
-        unnest(files) as landed
-    from {{ source('flights', 'manifests') }}
+        manifests.feed,
+        manifests."window" as _window,
+        manifests.contract['version'] as contract_version,
+        manifests.changes as contract_changes,
+        unnest(manifests.files) as landed
+    from {{ source('flights', 'manifests') }} as manifests
 ),
 
 final as (
@@ -18,6 +20,10 @@ final as (
         files.landed.bytes,
         files.landed.rows as landed_rows,
         files.landed.accepted as accepted_rows,
+        coalesce(files.landed.corrected, 0) as corrected_rows,
+        coalesce(files.landed.drift, []) as header_drift,
+        files.contract_version,
+        coalesce(files.contract_changes, []) as contract_changes,
         files.landed.verdict,
         files.landed.reason,
         files.landed.sha256 as _sha256

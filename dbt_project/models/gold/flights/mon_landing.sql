@@ -9,7 +9,11 @@ landed as (
         _window as landed_window,
         count(*) as files,
         count(*) filter (verdict <> 'accepted') as refused_files,
-        cast(sum(landed_rows) as bigint) as landed_rows
+        cast(sum(landed_rows) as bigint) as landed_rows,
+        cast(sum(corrected_rows) as bigint) as corrected_rows,
+        list_sort(list_distinct(flatten(list(header_drift)))) as header_drift,
+        any_value(contract_version) as contract_version,
+        any_value(contract_changes) as contract_changes
     from {{ ref('stg_flights__files') }}
     where _window glob getvariable('landed')
     group by all
@@ -47,7 +51,11 @@ final as (
         landed.refused_files,
         landed.landed_rows,
         coalesce(accepted.accepted_rows, 0) as accepted_rows,
-        coalesce(quarantined.quarantined_rows, 0) as quarantined_rows
+        coalesce(quarantined.quarantined_rows, 0) as quarantined_rows,
+        landed.corrected_rows,
+        landed.header_drift,
+        landed.contract_version,
+        landed.contract_changes
     from landed
     left join accepted using (feed, landed_window)
     left join quarantined using (feed, landed_window)
