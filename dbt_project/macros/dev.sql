@@ -5,6 +5,7 @@
 #}
 {% macro mirror_published() -%}
     {%- if execute and published() -%}
+        {%- do refuse_empty_sample() -%}
         {%- set query -%}
             with relations as (
                 select database_name, schema_name, table_name, null as comment
@@ -31,6 +32,25 @@
             select * from {{ mirror.incorporate(path={"database": published()}) }};
             comment on view {{ mirror }} is 'published';
         {%- endfor -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{# `--sample "3 days"` counts from today, and what is published may end in another year. #}
+{% macro refuse_empty_sample() -%}
+    {%- if sample() -%}
+        {%- set bounds = computed_range() -%}
+        {%- set query -%}
+            select history_start, range_end, {{ bounds["range_start"] }} < {{ bounds["range_end"] }}
+            from {{ control() }}.build_window
+        {%- endset -%}
+        {%- set start, end, is_some = run_query(query).rows[0].values() -%}
+        {%- if not is_some -%}
+            {%- do exceptions.raise_compiler_error(
+                "the sample " ~ naive(sample().start) ~ " to " ~ naive(sample().end)
+                ~ " holds nothing of what is published, " ~ start ~ " to " ~ end
+                ~ "; name days of it: --sample \"{start: '2013-01-01', end: '2013-01-08'}\""
+            ) -%}
+        {%- endif -%}
     {%- endif -%}
 {%- endmacro %}
 

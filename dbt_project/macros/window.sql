@@ -8,7 +8,8 @@
     window_end                 no later window is read
     range_start, range_end     what silver and gold compute
 
-    An analyst's own file has all of history for its window.
+    An analyst's own file has all of history for its window, or what --sample says. Models look as
+    far back from there as ever, so that the rows of a sample are those of the whole.
 #}
 {% macro set_window() %}
     {%- set columns = {
@@ -19,14 +20,48 @@
         "range_end": "range_end",
     } -%}
     {%- if published() -%}
-        {%- do columns.update({
-            "landed": "'*'", "window_end": "range_end", "range_start": "history_start"
-        }) -%}
+        {%- do columns.update({"landed": "'*'", "window_end": "range_end"}) -%}
     {%- endif -%}
+    {%- do columns.update(computed_range()) -%}
     {%- for name, column in columns.items() %}
     set variable {{ name }} = (select {{ column }} from {{ control() }}.build_window);
     {%- endfor %}
 {% endmacro %}
+
+{# Both ends of what a run computes, as columns of control.build_window. #}
+{% macro computed_range() -%}
+    {%- if not published() -%}
+        {%- do return({"range_start": "range_start", "range_end": "range_end"}) -%}
+    {%- elif not sample() -%}
+        {%- do return({"range_start": "history_start", "range_end": "range_end"}) -%}
+    {%- endif -%}
+    {%- do return({
+        "range_start": "greatest(history_start, timestamp '" ~ naive(sample().start) ~ "')",
+        "range_end": "least(range_end, timestamp '" ~ naive(sample().end) ~ "')",
+    }) -%}
+{%- endmacro %}
+
+{# What --sample asks for: its start and end. #}
+{% macro sample() -%}
+    {%- do return(invocation_args_dict["sample"]) -%}
+{%- endmacro %}
+
+{# A relation as an analyst sees it: what lies outside of a sample is what was published. #}
+{% macro beyond_sample(relation, columns) -%}
+    {%- if published() and sample() -%}
+        (
+            select {{ columns }} from {{ relation }}
+            union all
+            select {{ columns }} from {{ relation.incorporate(path={"database": published()}) }}
+        )
+    {%- else -%}
+        {{ relation }}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro naive(moment) -%}
+    {{ moment.strftime("%Y-%m-%d %H:%M:%S") }}
+{%- endmacro %}
 
 {# The attached copy of what the pipeline published; nothing in the pipeline itself. #}
 {% macro published() -%}
@@ -68,6 +103,7 @@
 
 {# Whether a moment falls into the range: for tests, which no hook runs before. #}
 {% macro is_recent(moment) -%}
-    {{ moment }} >= (select {{ "history_start" if published() else "range_start" }} from {{ control() }}.build_window)
-    and {{ moment }} < (select range_end from {{ control() }}.build_window)
+    {%- set bounds = computed_range() -%}
+    {{ moment }} >= (select {{ bounds["range_start"] }} from {{ control() }}.build_window)
+    and {{ moment }} < (select {{ bounds["range_end"] }} from {{ control() }}.build_window)
 {%- endmacro %}

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 import duckdb
 import pytest
@@ -20,6 +21,16 @@ COMMANDS = (
     ["source", "freshness"],
     ["docs", "generate"],
 )
+# a part of the data, and a model that reads what is published instead of one's own
+SAMPLED = [
+    "build",
+    "--select",
+    "feat_flights+",
+    "--sample",
+    "{start: '2013-01-15', end: '2013-01-16'}",
+]
+DEFERRED = ["run", "--select", "fct_outcomes", "--defer", "--favor-state", "--state"]
+UNCHANGED = ["ls", "--select", "state:modified", "--state"]
 RUN = """
 import sys
 from dbt.cli.main import dbtRunner
@@ -92,8 +103,12 @@ def start(settings: Settings, user: str, *commands: list[str]) -> subprocess.Pop
 
 
 def test_every_command_of_two_analysts_works_while_the_pipeline_writes(home):
+    state = str(home.lake("flights").published.parent)
     with pipeline(home) as output:
-        analysts = [start(home, "jane.doe", *COMMANDS), start(home, "li.wei", *COMMANDS[:2])]
+        analysts = [
+            start(home, "jane.doe", *COMMANDS),
+            start(home, "li.wei", SAMPLED, [*DEFERRED, state], [*UNCHANGED, state]),
+        ]
         printed = [analyst.communicate()[0] for analyst in analysts]
 
     assert [analyst.returncode for analyst in analysts] == [0, 0], "\n".join(printed)
@@ -101,9 +116,30 @@ def test_every_command_of_two_analysts_works_while_the_pipeline_writes(home):
     assert "unit_test" in printed[0]
     assert (home.home / "target" / "jane.doe" / "catalog.json").exists()
     assert len(output) > 1, "the pipeline published nothing meanwhile"
-    with duckdb.connect(home.home / "dev" / "jane_doe.duckdb") as own:
-        own.execute(f"attach '{home.lake('flights').published}' as flights (read_only)")
-        built = own.execute("select count(*) from gold.feat_flights").fetchone()[0]
+    assert "'state:modified' does not match any enabled nodes" in printed[1]
+    rows, first, last = own_features(home, "jane_doe")
+    assert rows > 15_000
+    rows, first, last = own_features(home, "li_wei")
+    assert 500 < rows < 1000
+    assert f"{first:%F}" == f"{last:%F}" == "2013-01-15"
+    compiled = home.home / "target" / "li.wei" / "compiled" / "ratchet" / "models"
+    query = (compiled / "gold" / "flights" / "fct_outcomes.sql").read_text()
+    assert 'from "flights"."silver"."int_flights__outcomes"' in query
+
+
+def own_features(settings: Settings, file: str) -> tuple[int, datetime, datetime]:
+    """Return how many features an analyst built, of when; all are as they were published."""
+    with duckdb.connect(settings.home / "dev" / f"{file}.duckdb") as own:
+        own.execute(f"attach '{settings.lake('flights').published}' as flights (read_only)")
         other = own.execute("from gold.feat_flights except all from flights.gold.feat_flights")
-        assert built > 15_000
         assert other.fetchall() == []
+        return own.execute(
+            "select count(*), min(decision_at), max(decision_at) from gold.feat_flights"
+        ).fetchone()
+
+
+def test_sample_of_days_that_are_not_published_is_refused(home):
+    analyst = start(home, "li.wei", ["run", "--select", "fct_outcomes", "--sample", "3 days"])
+    printed = analyst.communicate()[0]
+    assert analyst.returncode != 0
+    assert "holds nothing of what is published, 2012-12-31 00:00:00 to 2013-01-22" in printed

@@ -2,6 +2,6 @@
 {% test found_in(model, to, key, at) %}
     select referring.{{ key }}
     from {{ model }} as referring
-    anti join {{ to }} as referred on referring.{{ key }} = referred.{{ key }}
+    anti join {{ beyond_sample(to, key) }} as referred on referring.{{ key }} = referred.{{ key }}
     where {{ is_recent("referring." ~ at) }}
 {% endtest %}

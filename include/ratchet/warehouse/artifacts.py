@@ -82,7 +82,7 @@ def leave_artifacts(
     days
         How long a range of time was computed.
     """
-    ends = sorted([result.node.name, result.status.value, result.failures] for result in results)
+    ends = sorted([result.node.name, str(result.status), result.failures] for result in results)
     build = hashlib.sha256(json.dumps([window.key, layer, subject, ends]).encode()).hexdigest()[:12]
     key = {"window": window.key, "layer": layer, "build": build}
     shared = {
@@ -107,13 +107,13 @@ def _row(result: Any) -> dict[str, Any]:
     node = result.node
     sql = getattr(node, "compiled_code", None) or node.raw_code
     tested = getattr(node, "attached_node", None)
-    kind = node.resource_type.value
+    kind = str(node.resource_type)
     return {
         "name": node.name,
         "kind": kind,
         "model": node.name if kind == "model" else tested and tested.split(".")[-1],
         "sql_sha256": hashlib.sha256(sql.encode()).hexdigest(),
-        "status": result.status.value,
+        "status": str(result.status),
         "failures": result.failures,
         "seconds": result.execution_time,
         "message": result.message,

@@ -83,7 +83,7 @@ def build(spec: Spec, window: Window, layer: Layer, settings: Settings, run_id: 
     days = control.begin(spec, window, settings, run_id)
     warehouse = settings.lake(spec.name).warehouse
     paths = [f"models/{layer}/{spec.name}", f"models/{layer}/{SHARED}"]
-    results = build_models(paths, warehouse, folder)
+    results = build_models(paths, warehouse, folder, keep_manifest=layer == "gold")
     leave_artifacts(
         spec, window, layer, settings, results, subject=subject, days=days, run_id=run_id
     )

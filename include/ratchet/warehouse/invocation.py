@@ -21,7 +21,9 @@ DBT_PROJECT = PROJECT / "dbt_project"
 _PARSED = "partial_parse.msgpack"
 
 
-def build_models(paths: Sequence[str], warehouse: Path, target: Path) -> list[Any]:
+def build_models(
+    paths: Sequence[str], warehouse: Path, target: Path, *, keep_manifest: bool
+) -> list[Any]:
     """Build and test the models below some paths of the dbt project, in the order of their needs.
 
     Unit tests are left out: they test the SQL, not the data. The parsed project is kept beside the
@@ -35,6 +37,8 @@ def build_models(paths: Sequence[str], warehouse: Path, target: Path) -> list[An
         The DuckDB file. No other process may have it open.
     target
         Folder for compiled SQL and dbt's log.
+    keep_manifest
+        Whether dbt's manifest is written there too, which takes time.
 
     Returns
     -------
@@ -52,7 +56,8 @@ def build_models(paths: Sequence[str], warehouse: Path, target: Path) -> list[An
         shutil.copyfile(parsed, target / _PARSED)
     selected = ["--select", *(f"path:{path}" for path in paths)]
     left_out = ["--exclude-resource-type", "unit_test", "--indirect-selection", "buildable"]
-    build = ["build", *selected, *left_out, "--no-write-json"]
+    artifacts = "--write-json" if keep_manifest else "--no-write-json"
+    build = ["build", *selected, *left_out, artifacts]
     invocation = _invoke(build, warehouse, target)
     if invocation.exception is not None:
         raise BuildError(f"dbt could not build {paths[0]}: {invocation.exception}") from (
@@ -99,7 +104,6 @@ def _invoke(arguments: list[str], warehouse: Path, target: Path) -> Any:
         *("--target", "pipeline", "--target-path", str(target), "--log-path", str(target)),
         *("--log-level", "none", "--log-level-file", "info", "--no-use-colors-file"),
         "--no-send-anonymous-usage-stats",
-        "--no-static-parser",  # it hangs in a process that was forked from one that had used it
     ]
     with _environment(RATCHET_WAREHOUSE=str(warehouse), DO_NOT_TRACK="1"):
         try:

@@ -14,13 +14,15 @@ from ratchet.decision import Clause
 from ratchet.errors import BuildError
 from ratchet.settings import Settings
 from ratchet.spec import Spec
-from ratchet.storage import atomic_path
+from ratchet.storage import atomic_path, write_atomic
 from ratchet.warehouse import verdict
 from ratchet.warehouse.build import BuildReport, Layer, report_path
 from ratchet.window import Window
 
 if TYPE_CHECKING:
     import pandas as pd
+
+MANIFEST = "manifest.json"
 
 
 def publish(spec: Spec, window: Window, settings: Settings) -> Path:
@@ -31,7 +33,7 @@ def publish(spec: Spec, window: Window, settings: Settings) -> Path:
     Returns
     -------
     Path
-        The read-only copy.
+        The read-only copy; beside it lies dbt's manifest of what it was built from.
 
     Raises
     ------
@@ -45,6 +47,9 @@ def publish(spec: Spec, window: Window, settings: Settings) -> Path:
         connection.execute("checkpoint")
     with atomic_path(lake.published) as draft:
         shutil.copyfile(lake.warehouse, draft)
+    # what analysts' `dbt --defer --state` asks for
+    manifest = report_path(spec, window, "gold", settings).with_name(MANIFEST)
+    write_atomic(lake.published.with_name(MANIFEST), manifest.read_bytes())
     # analysts' own files go here, and dbt makes no folder for them
     (settings.home / "dev").mkdir(exist_ok=True)
     verdict.record(spec, window, settings, "accepted", subject, clauses)
