@@ -324,6 +324,17 @@ class Quality(Model):
         gt=0,
         description="The past that a window is compared with: eight of each weekday by default.",
     )
+    holidays: str | None = Field(
+        default=None,
+        pattern="^[A-Z]{2}$",
+        description="Country (ISO 3166) whose public holidays excuse unusual days, and travel "
+        "around them. Leave out where no holiday matters.",
+    )
+    time_zone: str = Field(
+        default="UTC",
+        description="IANA zone by whose clock people live: a profile over the hours of its day "
+        "does not move when daylight saving time begins.",
+    )
     checks: dict[Name, Severity] = Field(
         default={}, description="Severity by check; a check that is not named blocks."
     )
