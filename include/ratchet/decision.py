@@ -9,7 +9,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
-Kind = Literal["data", "contract", "correction", "retrain", "release", "approval", "promotion"]
+Kind = Literal[
+    "data", "contract", "correction", "unblock", "retrain", "release", "approval", "promotion"
+]
 
 
 class Clause(BaseModel):

@@ -66,6 +66,16 @@ class Lake:
         return self.root / "findings"
 
     @property
+    def blocks(self) -> Path:
+        """Folder of what is or was blocked: `<window key>.parquet`."""
+        return self.root / "blocks"
+
+    @property
+    def accepted(self) -> Path:
+        """Folder of rows that a test found and a person accepts: `<sha256>.parquet`."""
+        return self.root / "accepted"
+
+    @property
     def ledger(self) -> Path:
         """Folder of ledger entries."""
         return self.root / "ledger"

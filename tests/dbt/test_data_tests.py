@@ -8,9 +8,12 @@ from three_weeks import LATER
 
 # by test: what to break, so that it finds something
 DAMAGE = {
-    "assert_flights_bronze_holds_what_landed": (
-        "delete from bronze.stg_flights__weather where _row = 5"
-    ),
+    **{
+        f"stg_flights__{feed}_holds_what_landed": (
+            f"delete from bronze.stg_flights__{feed} where _row = 5"
+        )
+        for feed in ("schedules", "movements", "weather", "planes", "airports", "airlines")
+    },
     "assert_flights_clocks_agree": (
         "update bronze.stg_flights__schedules "
         "set scheduled_departure_at = scheduled_departure_at - interval '1 hour' where _row = 5"

@@ -1,5 +1,6 @@
 """What a layer obliges to, read from dbt's manifest."""
 
+import copy
 import re
 
 import pytest
@@ -123,8 +124,29 @@ def test_sources_that_come_daily_have_freshness(manifest, flights_spec):
     assert fresh == daily
 
 
-@pytest.mark.parametrize("severity", ["error"])
-def test_data_tests_block(manifest, severity):
+def unreasoned(tests):
+    """Return tests that can find something and block nothing, and do not say why."""
+    blocks = ("error", "!= 0", "!= 0")
+    return [
+        test.name
+        for test in tests
+        if (str(test.config.severity).lower(), test.config.warn_if, test.config.error_if) != blocks
+        and not test.config.meta.get("reason")
+    ]
+
+
+def test_data_tests_block_unless_they_say_why_not(manifest):
     tests = [n for n in manifest.nodes.values() if str(n.resource_type) == "test"]
     assert len(tests) > 10
-    assert {str(test.config.severity).lower() for test in tests} == {severity}
+    assert unreasoned(tests) == [], "let it block, or give meta: {reason: ...}"
+
+
+@pytest.mark.parametrize("change", [{"severity": "warn"}, {"error_if": "> 10"}])
+def test_data_tests_that_warn_without_a_reason_are_found(manifest, change):
+    test = next(n for n in manifest.nodes.values() if str(n.resource_type) == "test")
+    lenient = copy.deepcopy(test)
+    for name, value in change.items():
+        setattr(lenient.config, name, value)
+    assert unreasoned([test, lenient]) == [test.name]
+    lenient.config.meta = {"reason": "it is an estimate"}
+    assert unreasoned([test, lenient]) == []

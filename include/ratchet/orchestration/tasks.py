@@ -52,10 +52,17 @@ class Run:
         """Write a decision to the use case's ledger, once."""
         return Ledger(self.settings.lake(self.spec.name).ledger).record(decision)
 
-    def emit(self, asset: Asset, **extra: str) -> None:
-        """Mark the window as the asset's new partition, should the task succeed."""
+    def skip_if_blocked(self, *tables: str) -> None:
+        """Skip the task if one of the gold tables is blocked for the window; name the test."""
+        from ratchet.warehouse import why_blocked
+
+        if reason := why_blocked(self.spec, self.window, tables, self.settings):
+            raise AirflowSkipException(reason)
+
+    def emit(self, asset: Asset, *windows: str, **extra: str) -> None:
+        """Mark windows (default: the run's) as partitions of the asset, if the task succeeds."""
         event = self.context["outlet_events"][asset]
-        event.add_partitions(self.window.key)
+        event.add_partitions(list(windows) or [self.window.key])
         event.extra = extra
 
 
@@ -135,13 +142,15 @@ def build_gold(run: Run) -> Facts:
 
 @body
 def publish_gold(run: Run) -> Facts:
-    """Give everyone else the tables whose tests passed."""
+    """Give everyone else the tables that nothing blocks; skip if the features are not of them."""
     from ratchet.orchestration.assets import Assets
     from ratchet.warehouse import publish
 
-    path = publish(*run.stage)
-    run.emit(Assets.of(run.spec).gold)
-    return {"published": path.name}
+    publication = publish(*run.stage)
+    if publication.blocked:
+        raise AirflowSkipException(publication.blocked)
+    run.emit(Assets.of(run.spec).gold, *publication.windows)
+    return {"published": publication.path.name, "windows": ", ".join(publication.windows)}
 
 
 @body
@@ -150,6 +159,7 @@ def score_window(run: Run) -> Facts:
     from ratchet.orchestration.assets import Assets
     from ratchet.serving import score
 
+    run.skip_if_blocked(run.spec.gold.features_table)
     report = score(*run.stage)
     run.emit(Assets.of(run.spec).predictions)
     return {"rows": report.rows, "champion": report.champion or "none yet: the rule decides"}
@@ -160,6 +170,7 @@ def observe_window(run: Run) -> Facts:
     """Compare what was decided with what happened, and today's data with the training data."""
     from ratchet.monitoring import observe
 
+    run.skip_if_blocked(run.spec.gold.features_table, run.spec.gold.outcomes_table)
     observation = observe(*run.stage)
     return {"champion": observation.champion or "none"}
 
@@ -183,6 +194,7 @@ def take_snapshot(run: Run) -> str:
     """Freeze the rows whose labels had matured by the window's end."""
     from ratchet.warehouse import take_snapshot
 
+    run.skip_if_blocked(run.spec.gold.features_table, run.spec.gold.outcomes_table)
     return str(take_snapshot(*run.stage).id)
 
 

@@ -1,27 +1,39 @@
-"""From landed rows to gold: dbt in process, tests that block, publishing, snapshots.
+"""From landed rows to gold: dbt in process, tests that block what rests on them, snapshots.
 
 Only `build` and `publish` open a use case's warehouse. Everyone else reads what is published.
 """
 
+from ratchet.warehouse.blocking import Block, read_blocks, unblock
 from ratchet.warehouse.build import BuildReport, Layer, build
 from ratchet.warehouse.compiled import LAKE, compile_project
 from ratchet.warehouse.invocation import warm
-from ratchet.warehouse.publish import publish, read_features, read_outcomes
+from ratchet.warehouse.publish import (
+    Publication,
+    publish,
+    read_features,
+    read_outcomes,
+    why_blocked,
+)
 from ratchet.warehouse.snapshots import Snapshot, load_snapshot, take_snapshot
 from ratchet.warehouse.verdict import sql_sha256
 
 __all__ = [
     "LAKE",
+    "Block",
     "BuildReport",
     "Layer",
+    "Publication",
     "Snapshot",
     "build",
     "compile_project",
     "load_snapshot",
     "publish",
+    "read_blocks",
     "read_features",
     "read_outcomes",
     "sql_sha256",
     "take_snapshot",
+    "unblock",
     "warm",
+    "why_blocked",
 ]

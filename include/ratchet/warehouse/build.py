@@ -10,13 +10,13 @@ from typing import Any, Literal
 import duckdb
 from pydantic import BaseModel, ConfigDict
 
-from ratchet.decision import Clause
 from ratchet.errors import BuildError
 from ratchet.settings import Settings
 from ratchet.spec import Spec
 from ratchet.storage import write_atomic
-from ratchet.warehouse import control, verdict
+from ratchet.warehouse import blocking, control, verdict
 from ratchet.warehouse.artifacts import leave_artifacts
+from ratchet.warehouse.blocking import Cause
 from ratchet.warehouse.invocation import DBT_PROJECT, build_models
 from ratchet.window import Window
 
@@ -27,9 +27,10 @@ SHARED = "_shared"
 
 
 class BuildReport(BaseModel):
-    """What a good build did.
+    """What a build did.
 
-    `models` and `tests` are how many ran, `subject` is what the data follows from.
+    `models` and `tests` are how many ran, `subject` is what the data follows from. `causes` are
+    tests that found rows, `reads` is what each model reads: models, and sources as `source:<name>`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,12 +42,15 @@ class BuildReport(BaseModel):
     tests: int
     seconds: float
     subject: dict[str, str]
+    causes: tuple[Cause, ...]
+    reads: dict[str, tuple[str, ...]]
 
 
 def build(spec: Spec, window: Window, layer: Layer, settings: Settings, run_id: str) -> BuildReport:
     """Build and test one layer of a use case for one window.
 
     Replaces the window's rows, and those of later windows if any were built, as they rest on it.
+    A test that finds rows stops nothing here: `publish` says what it blocks.
     If the warehouse is missing, everything that landed up to the window's end is built. That is
     also the way out after an incompatible change of the SQL: delete the warehouse, and build.
 
@@ -72,27 +76,26 @@ def build(spec: Spec, window: Window, layer: Layer, settings: Settings, run_id: 
     Raises
     ------
     BuildError
-        If a model fails, a test finds rows, or there is nothing to build or test. Names each model
-        or test, its file, and where the rows are. A test that finds rows is a verdict on the data,
-        and stands in the ledger as `blocked`.
+        If a model or test can't be run, or there is nothing to build or test. Names each, and its
+        file. All that the window's build writes is blocked until a later one is published.
     """
     started = time.perf_counter()
     folder = report_path(spec, window, layer, settings).parent
     shutil.rmtree(folder, ignore_errors=True)
     subject = verdict.subject(spec, window, settings)
-    days = control.begin(spec, window, settings, run_id)
+    blocking.begin(spec, window, layer, settings)
+    days, is_whole = control.begin(spec, window, settings, run_id)
+    if is_whole:
+        blocking.release_others(spec, window, settings)
     warehouse = settings.lake(spec.name).warehouse
     paths = [f"models/{layer}/{spec.name}", f"models/{layer}/{SHARED}"]
     results = build_models(paths, warehouse, folder, keep_manifest=layer == "gold")
     leave_artifacts(
         spec, window, layer, settings, results, subject=subject, days=days, run_id=run_id
     )
-    if failed := [result for result in results if result.status in ("error", "fail")]:
-        if clauses := [_clause(result) for result in failed if result.status == "fail"]:
-            blocked = subject | {"tests": ", ".join(clause.name for clause in clauses)}
-            verdict.record(spec, window, settings, "blocked", blocked, clauses)
-        faults = "\n".join(f"- {_fault(result, warehouse, folder)}" for result in failed)
-        raise BuildError(f"{spec.name} {window}: {layer} is not usable:\n{faults}")
+    if failed := [result for result in results if result.status == "error"]:
+        faults = "\n".join(f"- {_fault(result)}" for result in failed)
+        raise BuildError(f"{spec.name} {window}: {layer} can't be built:\n{faults}")
     kinds = [str(result.node.resource_type) for result in results]
     report = BuildReport(
         use_case=spec.name,
@@ -102,6 +105,14 @@ def build(spec: Spec, window: Window, layer: Layer, settings: Settings, run_id: 
         tests=kinds.count("test"),
         seconds=time.perf_counter() - started,
         subject=subject,
+        causes=tuple(
+            _cause(spec, result, folder, settings) for result in results if result.status == "fail"
+        ),
+        reads={
+            result.node.name: _named(result.node.depends_on.nodes)
+            for result in results
+            if result.node.resource_type == "model"
+        },
     )
     if not (report.models and report.tests):
         raise BuildError(
@@ -116,28 +127,39 @@ def build(spec: Spec, window: Window, layer: Layer, settings: Settings, run_id: 
 
 
 def report_path(spec: Spec, window: Window, layer: Layer, settings: Settings) -> Path:
-    """Return where the report of a good build lies, beside dbt's log and the compiled SQL."""
+    """Return where the report of a build lies, beside dbt's log and the compiled SQL."""
     return settings.lake(spec.name).work(window) / "dbt" / layer / "report.json"
 
 
-def _clause(result: Any) -> Clause:
-    return Clause(
-        name=result.node.name,
-        passed=False,
-        observed=float(result.failures),
-        required=0.0,
-        text=f"{result.node.name} found {result.failures:,} rows that must not be there",
+def _fault(result: Any) -> str:
+    node = result.node
+    where = f"{node.name} ({DBT_PROJECT.name}/{node.original_file_path})"
+    return f"{where} failed: {' '.join(result.message.split())}"
+
+
+def _cause(spec: Spec, result: Any, folder: Path, settings: Settings) -> Cause:
+    """Say what a test found, and leave the rows as Parquet, sorted: the same rows, the same file.
+
+    A generic test is on the model that declares it, a singular one on all that it reads.
+    """
+    node, lake = result.node, settings.lake(spec.name)
+    rows = folder / "failed" / f"{node.name}.parquet"
+    rows.parent.mkdir(exist_ok=True)
+    with duckdb.connect(lake.warehouse, read_only=True) as connection:
+        connection.execute(f"copy (from ({node.compiled_code}) order by all) to '{rows}'")
+    declared_on = getattr(node, "attached_node", None)
+    return Cause(
+        name=node.name,
+        on=_named([declared_on] if declared_on else node.depends_on.nodes),
+        rows=result.failures,
+        rows_path=str(rows.relative_to(lake.root)),
+        accepted=blocking.acceptance_of_rows(spec, node.name, rows, settings),
     )
 
 
-def _fault(result: Any, warehouse: Path, folder: Path) -> str:
-    """Say what went wrong in a model or test; leave the rows that a test found as Parquet."""
-    node = result.node
-    where = f"{node.name} ({DBT_PROJECT.name}/{node.original_file_path})"
-    if result.status == "error":
-        return f"{where} failed: {' '.join(result.message.split())}"
-    rows = folder / "failed" / f"{node.name}.parquet"
-    rows.parent.mkdir(exist_ok=True)
-    with duckdb.connect(warehouse, read_only=True) as connection:
-        connection.execute(f"copy ({node.compiled_code}) to '{rows}'")
-    return f"{where} found {result.failures:,} rows that must not be there; they are in {rows}"
+def _named(unique_ids: list[str]) -> tuple[str, ...]:
+    """Return `model`, or `source:<name>`, for dbt's ids."""
+    return tuple(
+        ("source:" if unique_id.startswith("source.") else "") + unique_id.split(".")[-1]
+        for unique_id in unique_ids
+    )

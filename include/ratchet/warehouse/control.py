@@ -33,8 +33,10 @@ create or replace table control.costs as select
 """
 
 
-def begin(spec: Spec, window: Window, settings: Settings, run_id: str) -> float:
-    """Write what the next dbt run of a use case works on; return how many days it computes.
+def begin(spec: Spec, window: Window, settings: Settings, run_id: str) -> tuple[float, bool]:
+    """Write what the next dbt run of a use case works on.
+
+    Returns how many days it computes, and whether these are all that have landed.
 
     A window is replaced alone. What was built after it rests on it, so that is computed again too:
     the same rows come out, in whatever order windows are built. Until a first build is complete,
@@ -81,7 +83,7 @@ def begin(spec: Spec, window: Window, settings: Settings, run_id: str) -> float:
         (days,) = connection.execute(
             "select date_diff('second', range_start, range_end) / 86400 from control.build_window"
         ).fetchone()
-    return float(days)
+    return float(days), not is_complete
 
 
 def complete(spec: Spec, settings: Settings) -> None:
@@ -148,6 +150,16 @@ def _shown(spec: Spec) -> dict[str, dict[str, str]]:
             "p_value": "double",
             "text": "varchar",
             "is_blocking": "boolean",
+        },
+        "blocks": {
+            "window": "varchar",
+            "table": "varchar",
+            "blocked_by": "varchar",
+            "state": "varchar",
+            "rows": "bigint",
+            "rows_path": "varchar",
+            "since": "timestamp",
+            "reason": "varchar",
         },
     }
 

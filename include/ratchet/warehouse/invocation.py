@@ -43,7 +43,8 @@ def build_models(
     Returns
     -------
     list of dbt's RunResult
-        One for each model and test, failed ones among them.
+        One for each model and test, failed ones among them. What rests on a failed test was built
+        and tested all the same.
 
     Raises
     ------
@@ -65,7 +66,12 @@ def build_models(
         )
     with atomic_path(parsed) as draft:
         shutil.move(target / _PARSED, draft)
-    return list(getattr(invocation.result, "results", []))
+    results = list(getattr(invocation.result, "results", []))
+    for result in results:
+        if result.status == "warn" and result.node.config.severity.upper() == "ERROR":
+            # `get_test_sql` keeps it from dbt, which would not build what rests on it
+            result.status = type(result.status).Fail
+    return results
 
 
 def compile_models(select: str, warehouse: Path, target: Path) -> None:

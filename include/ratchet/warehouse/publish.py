@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import duckdb
+import pyarrow as pa
 
 from ratchet.decision import Clause
 from ratchet.errors import BuildError
 from ratchet.settings import Settings
 from ratchet.spec import Spec
 from ratchet.storage import atomic_path, write_atomic
-from ratchet.warehouse import verdict
+from ratchet.warehouse import blocking, verdict
+from ratchet.warehouse.blocking import Block, Cause
 from ratchet.warehouse.build import BuildReport, Layer, report_path
 from ratchet.window import Window
 
@@ -25,35 +29,73 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 
 
-def publish(spec: Spec, window: Window, settings: Settings) -> Path:
-    """Let everyone read the window's tables, and record that its data may be used.
+@dataclass(frozen=True)
+class Publication:
+    """What was published: a read-only copy, with dbt's manifest of what it was built from beside it.
 
-    Whoever reads the copy that was there before goes on reading it.
+    `windows` are those whose features everyone can read from now on: the window, and those that
+    had to wait until what it was blocked by was resolved. There is none while the features are
+    blocked, and `blocked` says by what.
+    """
 
-    Returns
-    -------
-    Path
-        The read-only copy; beside it lies dbt's manifest of what it was built from.
+    path: Path
+    windows: tuple[str, ...]
+    blocked: str | None
+
+
+def publish(spec: Spec, window: Window, settings: Settings) -> Publication:
+    """Let everyone read the window's tables, and record whether its data may be used.
+
+    A table that is blocked, by this window or by another one, stays as it was last published; if
+    it never was, it is not there. Whoever reads the copy that was there before goes on reading it.
 
     Raises
     ------
     BuildError
-        If a layer has no good build, or was built from other files or SQL than there are now.
+        If a layer is not built, or was built from other files or SQL than there are now.
     """
     subject = verdict.subject(spec, window, settings)
-    clauses = [_passed(spec, window, layer, settings, subject) for layer in get_args(Layer)]
+    reports = [_report(spec, window, layer, settings, subject) for layer in get_args(Layer)]
+    causes = [cause for report in reports for cause in report.causes]
+    causes += blocking.causes_of_findings(spec, window, settings)
+    reads = {report.layer: report.reads for report in reports}
+    blocking.settle(spec, window, causes, reads, settings)
+    blocks = blocking.open_blocks(spec, settings)
     lake = settings.lake(spec.name)
     with duckdb.connect(lake.warehouse) as connection:
         connection.execute("checkpoint")
     with atomic_path(lake.published) as draft:
         shutil.copyfile(lake.warehouse, draft)
+        windows = _hold_back(draft, spec, window, blocks, settings)
     # what analysts' `dbt --defer --state` asks for
     manifest = report_path(spec, window, "gold", settings).with_name(MANIFEST)
     write_atomic(lake.published.with_name(MANIFEST), manifest.read_bytes())
     # analysts' own files go here, and dbt makes no folder for them
     (settings.home / "dev").mkdir(exist_ok=True)
-    verdict.record(spec, window, settings, "accepted", subject, clauses)
-    return lake.published
+    _record(spec, window, settings, subject, reports, causes)
+    features = [block for block in blocks if block.table == _features(spec)]
+    return Publication(lake.published, windows, _why(spec, features))
+
+
+def why_blocked(
+    spec: Spec, window: Window, tables: Sequence[str], settings: Settings
+) -> str | None:
+    """Return why published gold tables don't hold a window; None if nothing keeps them from it.
+
+    Parameters
+    ----------
+    tables
+        Names of gold tables.
+    """
+    path = settings.lake(spec.name).published
+    if not path.exists():
+        return None
+    with duckdb.connect(path, read_only=True) as connection:
+        held = connection.execute(
+            'select * from control.held where "table" in ? and "window" <= ? order by all',
+            [[f"gold.{table}" for table in tables], window.key],
+        ).to_arrow_table()
+    return _why(spec, [blocking.Block(**row) for row in held.to_pylist()])
 
 
 def read_features(spec: Spec, window: Window, settings: Settings) -> pd.DataFrame:
@@ -133,24 +175,123 @@ def read_published(
     return frame
 
 
-def _passed(
+def _report(
     spec: Spec, window: Window, layer: Layer, settings: Settings, subject: dict[str, str]
-) -> Clause:
+) -> BuildReport:
     path = report_path(spec, window, layer, settings)
     if not path.exists():
-        raise BuildError(f"{spec.name} {window}: {layer} has no good build: build it first")
+        raise BuildError(f"{spec.name} {window}: {layer} is not built: build it first")
     report = BuildReport.model_validate_json(path.read_bytes())
     if report.subject != subject:
         raise BuildError(
             f"{spec.name} {window}: {layer} was built from other files or SQL than there are now: "
             "build it again"
         )
+    return report
+
+
+def _hold_back(
+    draft: Path, spec: Spec, window: Window, blocks: list[Block], settings: Settings
+) -> tuple[str, ...]:
+    """Put blocked tables back as they were published; return windows whose features can be used."""
+    before = settings.lake(spec.name).published
+    held = sorted({block.table for block in blocks})
+    with tempfile.TemporaryDirectory(dir=draft.parent) as folder:
+        waiting = _take_out(before, held, Path(folder)) if before.exists() else []
+        waits = {key for key, released_by in waiting if released_by in (None, window.key)}
+        waits.add(window.key)
+        is_released = _features(spec) not in held
+        with duckdb.connect(draft) as connection:
+            for table in held:
+                _put_back(connection, table, Path(folder) / f"{table}.parquet")
+            rows = pa.Table.from_pylist(
+                [block.model_dump() for block in blocks], schema=blocking.COLUMNS
+            )
+            connection.register("open_blocks", rows)
+            connection.execute("create or replace table control.held as from open_blocks")
+            connection.execute(
+                'create or replace table control.waiting as select unnest(?) as "window", '
+                "?::varchar as released_by",
+                [sorted(waits), window.key if is_released else None],
+            )
+    return tuple(sorted(waits)) if is_released else ()
+
+
+def _take_out(published: Path, tables: list[str], folder: Path) -> list[tuple[str, str | None]]:
+    """Write published tables to files; return windows that wait, or who released them."""
+    with duckdb.connect(published, read_only=True) as connection:
+        kinds = _kinds(connection)
+        for table in kinds.keys() & tables:
+            connection.execute(f"copy (from {table}) to '{folder / table}.parquet'")
+        if "control.waiting" not in kinds:
+            return []
+        waiting = connection.execute('select "window", released_by from control.waiting')
+        return [(key, released_by) for key, released_by in waiting.fetchall()]
+
+
+def _put_back(connection: duckdb.DuckDBPyConnection, table: str, rows: Path) -> None:
+    if kind := _kinds(connection).get(table):
+        connection.execute(f"drop {kind} {table}")
+    if rows.exists():
+        connection.execute(f"create table {table} as from read_parquet('{rows}')")
+
+
+def _kinds(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Return whether each relation is a table or a view."""
+    return dict(
+        connection.execute(
+            "select schema_name || '.' || table_name, 'table' from duckdb_tables() union all "
+            "select schema_name || '.' || view_name, 'view' from duckdb_views() where not internal"
+        ).fetchall()
+    )
+
+
+def _features(spec: Spec) -> str:
+    return f"gold.{spec.gold.features_table}"
+
+
+def _why(spec: Spec, blocks: Sequence[Block]) -> str | None:
+    if not blocks:
+        return None
+    return f"{'; '.join(block.text for block in blocks)}; see ratchet blocks {spec.name}"
+
+
+def _record(
+    spec: Spec,
+    window: Window,
+    settings: Settings,
+    subject: dict[str, str],
+    reports: list[BuildReport],
+    causes: list[Cause],
+) -> None:
+    """Write to the ledger whether the window's data may be used: what differs is in the subject."""
+    blocking_ones = [cause for cause in causes if cause.accepted is None]
+    clauses = [_clause(report) for report in reports if not report.causes]
+    clauses += [
+        Clause(
+            name=cause.name,
+            passed=cause.accepted is not None,
+            observed="nothing that can be counted" if cause.rows is None else float(cause.rows),
+            required=0.0,
+            text=f"{cause.text}{f': {cause.accepted}' if cause.accepted else ''}",
+        )
+        for cause in causes
+    ]
+    if blocking_ones:
+        subject = subject | {"blocked_by": ", ".join(sorted(c.name for c in blocking_ones))}
+    elif causes:
+        subject = subject | {"accepted": ", ".join(sorted(cause.name for cause in causes))}
+    decision = "blocked" if blocking_ones else "accepted"
+    verdict.record(spec, window, settings, decision, subject, clauses)
+
+
+def _clause(report: BuildReport) -> Clause:
     return Clause(
-        name=f"{layer}_tests",
+        name=f"{report.layer}_tests",
         passed=True,
         observed=0.0,
         required=0.0,
-        text=f"all {report.tests} tests of {layer} found nothing",
+        text=f"all {report.tests} tests of {report.layer} found nothing",
     )
 
 

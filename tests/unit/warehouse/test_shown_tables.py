@@ -12,7 +12,7 @@ from ratchet.monitoring import observe
 from ratchet.quality import Finding, write_findings
 from ratchet.serving import score
 from ratchet.settings import Settings
-from ratchet.warehouse import control
+from ratchet.warehouse import blocking, control
 
 
 @pytest.fixture
@@ -35,6 +35,8 @@ def written(model_lake, three_weeks, flights_spec) -> dict[str, Path]:
     observe(model_lake.spec, FIRST, model_lake.settings)
     looked = Finding(check="volume", subject="weather", state="ok", rows=5, text="as ever")
     write_findings(flights_spec, FIRST, "volume", [looked], model_lake.settings)
+    blocking.begin(flights_spec, FIRST, "gold", model_lake.settings)
+    begun = model_lake.lake.root / "blocks" / f"{FIRST.key}.parquet"
     built = three_weeks.lake("flights").monitoring
     root = model_lake.lake.root
     return {
@@ -43,6 +45,7 @@ def written(model_lake, three_weeks, flights_spec) -> dict[str, Path]:
         "monitoring/drift": root / "monitoring" / "drift" / f"{FIRST.key}.parquet",
         "monitoring/results": next(built.glob(f"results/{LATER[-1].key}.gold.*.parquet")),
         "monitoring/failed_rows": next(built.glob(f"failed_rows/{LATER[-1].key}.gold.*.parquet")),
+        "blocks": begun,
         "findings/": root / "findings" / "volume" / f"{FIRST.key}.parquet",
     }
 

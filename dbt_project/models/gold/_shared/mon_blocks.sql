@@ -1,0 +1,12 @@
+{{ config(materialized='view') }}
+
+select
+    "window" as blocked_window,
+    "table" as table_name,
+    blocked_by,
+    state,
+    rows as found_rows,
+    rows_path,
+    since as blocked_since_at,
+    reason
+from {{ written_by_stages('blocks') }}
