@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ratchet.errors import RatchetError
 from ratchet.settings import Settings
+from ratchet.window import Window
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -75,6 +76,21 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--limit", type=int, default=20, help="rows to show for each feed (default 20)"
     )
+    _level(sub)
+
+    sub = command("blocks", _blocks, "List what is blocked, by which test, and since when.")
+    sub.add_argument("use_case", nargs="?", default="flights")
+    _level(sub)
+
+    sub = command(
+        "unblock", _unblock, "Accept what a test found in a window; refine it again then."
+    )
+    sub.add_argument("use_case")
+    sub.add_argument(
+        "--window", required=True, type=Window.parse, help="its key, as `ratchet blocks` shows it"
+    )
+    sub.add_argument("--test", required=True, help="the test or finding that blocks")
+    sub.add_argument("--reason", required=True, help="for the ledger")
     _level(sub)
     return parser
 
@@ -182,3 +198,38 @@ def _quarantine(arguments: argparse.Namespace) -> None:
         for refusal in found[: arguments.limit]:
             line = f" line {refusal.row}" if refusal.row else ""
             print(f"  {refusal.file}{line}: {'; '.join(refusal.reasons)}")
+
+
+def _blocks(arguments: argparse.Namespace) -> None:
+    from itertools import groupby
+
+    from ratchet.spec import load_spec
+    from ratchet.warehouse import open_blocks
+
+    settings = _settings(arguments)
+    spec = load_spec(settings.use_cases / f"{arguments.use_case}.yaml")
+    blocks = open_blocks(spec, settings)
+    if not blocks:
+        print(f"{spec.name}: nothing is blocked")
+    for (window, cause), group in groupby(blocks, key=lambda b: (b.window, b.blocked_by)):
+        found = list(group)
+        rows = "" if found[0].rows is None else f" found {found[0].rows:,} rows"
+        where = found[0].rows_path
+        where = f": {settings.lake(spec.name).root / where}" if where else ""
+        print(f"{window}  {cause}{rows}{where}")
+        for block in found:
+            print(f"  {block.table_name}")
+
+
+def _unblock(arguments: argparse.Namespace) -> None:
+    from getpass import getuser
+
+    from ratchet.spec import load_spec
+    from ratchet.warehouse import unblock
+
+    settings = _settings(arguments)
+    spec = load_spec(settings.use_cases / f"{arguments.use_case}.yaml")
+    window, test, reason = arguments.window, arguments.test, arguments.reason
+    decision = unblock(spec, window, test, reason, getuser(), settings)
+    print("; ".join(decision.reasons))
+    print(f"run {spec.name}__refine_data for {window.key} again to publish it")

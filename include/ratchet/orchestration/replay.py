@@ -97,7 +97,10 @@ class Replay:
             If a run fails; says which task, and where its log is.
         """
         by_hand = self.spec.level == 0
-        self._finish("refine_data", window, start=True)
+        refined = self._finish("refine_data", window, start=True)
+        if f"{refined.dag_id}.publish_gold" in self.client.tasks("skipped", run=refined):
+            self.tell(f"{window}  its features are blocked: see ratchet blocks {self.spec.name}")
+            return
         if by_hand and window.start == self.spec.schedule.history_start:
             self._finish("train_candidate", window, start=True)
         self._finish("score_window", window, start=by_hand)
@@ -115,7 +118,7 @@ class Replay:
             for decision in ledger.decisions("retrain")
         )
 
-    def _finish(self, name: str, window: Window, *, start: bool) -> None:
+    def _finish(self, name: str, window: Window, *, start: bool) -> DagRun:
         dag_id = self._dag_id(name)
         run = self._known[dag_id].get(window) or self._find(dag_id, window)
         if run is None:
@@ -135,6 +138,7 @@ class Replay:
                 f"{self.airflow.logs}; mend the cause and run the same command again"
             )
         self._known[dag_id][window] = run
+        return run
 
     def _start(self, dag_id: str, window: Window) -> None:
         scheduled = self.spec.level > 0 and dag_id == self._dag_id("refine_data")

@@ -19,6 +19,7 @@ KIND_LABELS = {
     "data": "Data",
     "contract": "Contract",
     "correction": "Correction",
+    "unblock": "Unblocking",
     "retrain": "Retraining",
     "release": "Gate",
     "approval": "Approval",

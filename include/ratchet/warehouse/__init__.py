@@ -3,7 +3,7 @@
 Only `build` and `publish` open a use case's warehouse. Everyone else reads what is published.
 """
 
-from ratchet.warehouse.blocking import Block, read_blocks, unblock
+from ratchet.warehouse.blocking import Block, open_blocks, read_blocks, unblock
 from ratchet.warehouse.build import BuildReport, Layer, build
 from ratchet.warehouse.compiled import LAKE, compile_project
 from ratchet.warehouse.invocation import warm
@@ -27,6 +27,7 @@ __all__ = [
     "build",
     "compile_project",
     "load_snapshot",
+    "open_blocks",
     "publish",
     "read_blocks",
     "read_features",

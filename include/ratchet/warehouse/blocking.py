@@ -38,7 +38,7 @@ _PASSING_RUN = "_run_id"  # says who built a row, and not what is in it
 COLUMNS = pa.schema(
     [
         ("window", pa.string()),
-        ("table", pa.string()),
+        ("table_name", pa.string()),
         ("blocked_by", pa.string()),
         ("state", pa.string()),
         ("rows", pa.int64()),
@@ -75,14 +75,14 @@ class Cause(BaseModel):
 class Block(BaseModel):
     """One table of one window, and one cause for which it was blocked.
 
-    `table` is `<layer>.<model>`; `since` is the window's end (naive UTC): what is newer is not
+    `table_name` is `<layer>.<model>`; `since` is the window's end (naive UTC): what is newer is not
     published. `reason` says why it is unblocked.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     window: str
-    table: str
+    table_name: str
     blocked_by: str
     state: Literal["blocked", "unblocked"]
     rows: int | None = None
@@ -93,13 +93,14 @@ class Block(BaseModel):
     @property
     def key(self) -> tuple[str, str, str]:
         """What tells it apart: window, cause and table."""
-        return self.window, self.blocked_by, self.table
+        return self.window, self.blocked_by, self.table_name
 
     @property
     def text(self) -> str:
         """What is blocked by what, in one sentence."""
         rows = "" if self.rows is None else f" ({self.rows:,} rows)"
-        return f"{self.table} is blocked by {self.blocked_by}{rows} in {Window.parse(self.window)}"
+        window = Window.parse(self.window)
+        return f"{self.table_name} is blocked by {self.blocked_by}{rows} in {window}"
 
 
 def read_blocks(spec: Spec, settings: Settings) -> list[Block]:
@@ -321,7 +322,9 @@ def _block(
     window: Window, table: str, blocked_by: str, state: Literal["blocked", "unblocked"]
 ) -> Block:
     since = window.end.replace(tzinfo=None)
-    return Block(window=window.key, table=table, blocked_by=blocked_by, state=state, since=since)
+    return Block(
+        window=window.key, table_name=table, blocked_by=blocked_by, state=state, since=since
+    )
 
 
 def _of_cause(window: Window, table: str, cause: Cause) -> Block:

@@ -153,7 +153,7 @@ def _shown(spec: Spec) -> dict[str, dict[str, str]]:
         },
         "blocks": {
             "window": "varchar",
-            "table": "varchar",
+            "table_name": "varchar",
             "blocked_by": "varchar",
             "state": "varchar",
             "rows": "bigint",

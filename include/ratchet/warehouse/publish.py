@@ -31,7 +31,7 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class Publication:
-    """What was published: a read-only copy, with dbt's manifest of what it was built from beside it.
+    """What was published: a read-only copy, and dbt's manifest beside it.
 
     `windows` are those whose features everyone can read from now on: the window, and those that
     had to wait until what it was blocked by was resolved. There is none while the features are
@@ -73,7 +73,7 @@ def publish(spec: Spec, window: Window, settings: Settings) -> Publication:
     # analysts' own files go here, and dbt makes no folder for them
     (settings.home / "dev").mkdir(exist_ok=True)
     _record(spec, window, settings, subject, reports, causes)
-    features = [block for block in blocks if block.table == _features(spec)]
+    features = [block for block in blocks if block.table_name == _features(spec)]
     return Publication(lake.published, windows, _why(spec, features))
 
 
@@ -92,7 +92,7 @@ def why_blocked(
         return None
     with duckdb.connect(path, read_only=True) as connection:
         held = connection.execute(
-            'select * from control.held where "table" in ? and "window" <= ? order by all',
+            'select * from control.held where table_name in ? and "window" <= ? order by all',
             [[f"gold.{table}" for table in tables], window.key],
         ).to_arrow_table()
     return _why(spec, [blocking.Block(**row) for row in held.to_pylist()])
@@ -195,7 +195,7 @@ def _hold_back(
 ) -> tuple[str, ...]:
     """Put blocked tables back as they were published; return windows whose features can be used."""
     before = settings.lake(spec.name).published
-    held = sorted({block.table for block in blocks})
+    held = sorted({block.table_name for block in blocks})
     with tempfile.TemporaryDirectory(dir=draft.parent) as folder:
         waiting = _take_out(before, held, Path(folder)) if before.exists() else []
         waits = {key for key, released_by in waiting if released_by in (None, window.key)}

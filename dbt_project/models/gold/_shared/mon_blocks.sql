@@ -2,7 +2,7 @@
 
 select
     "window" as blocked_window,
-    "table" as table_name,
+    table_name,
     blocked_by,
     state,
     rows as found_rows,
