@@ -58,7 +58,14 @@ def test_dags_tasks_are_the_same_at_every_level_but_for_obligations(dags, level)
         name: ids - {"approve_candidate", "request_retraining"} for name, ids in found.items()
     }
     assert common == {
-        "refine_data": {"land_feeds", "build_bronze", "build_silver", "build_gold", "publish_gold"},
+        "refine_data": {
+            "land_feeds",
+            "check_feeds",
+            "build_bronze",
+            "build_silver",
+            "build_gold",
+            "publish_gold",
+        },
         "score_window": {"score_window"},
         "monitor_champion": {"observe_window"},
         "train_candidate": {
@@ -99,6 +106,12 @@ def test_assets_of_all_dags_have_one_producer_each(dags):
     ]
     assert outlets
     assert len(outlets) == len(set(outlets))
+
+
+def test_feeds_are_checked_beside_the_builds_and_before_anything_is_published(dags):
+    refine = dags["refine_data"]
+    assert refine.get_task("check_feeds").upstream_task_ids == {"land_feeds"}
+    assert refine.get_task("publish_gold").upstream_task_ids == {"check_feeds", "build_gold"}
 
 
 def test_builds_share_a_pool_so_that_a_warehouse_has_one_writer(dags):

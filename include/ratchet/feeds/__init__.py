@@ -1,9 +1,10 @@
 """Raw files of producers: landed once per window, checked row by row, kept as they came.
 
-`land` takes in a window; the other names read what it left.
+`land` takes in a window, `land_window` also one in which a feed is at fault; the other names read
+what they left.
 """
 
-from ratchet.feeds.landing import land
+from ratchet.feeds.landing import land, land_window
 from ratchet.feeds.records import (
     FeedLanding,
     LandedFile,
@@ -18,6 +19,7 @@ __all__ = [
     "LandedFile",
     "Refusal",
     "land",
+    "land_window",
     "landing_sha256",
     "read_landings",
     "read_quarantine",

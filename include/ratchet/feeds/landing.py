@@ -63,18 +63,40 @@ def land(spec: Spec, window: Window, settings: Settings, run_id: str) -> list[Fe
         version, in which case the feed is as it was. Raised after all feeds are landed, so that
         what came can be looked at; the message names each fault and its remedy.
     """
-    landings = []
     faults = [f"{spec.name} {window} can't be used:"]
+    landings = []
+    for landing, own in land_window(spec, window, settings, run_id):
+        landings.append(landing)
+        faults += own
+    if len(faults) > 1:
+        raise FeedError("\n- ".join(faults))
+    return landings
+
+
+def land_window(
+    spec: Spec, window: Window, settings: Settings, run_id: str
+) -> list[tuple[FeedLanding, list[str]]]:
+    """Take in each feed's window; return them in the spec's order, with the faults of each.
+
+    Raises
+    ------
+    FeedError
+        If a feed's contract was changed incompatibly under the same version, or a raw file was
+        changed. Raised after all other feeds are landed; names each fault and its remedy.
+    """
+    landings = []
+    refused = [f"{spec.name} {window} can't be used:"]
     for name, feed in spec.feeds.items():
         try:
             landing = land_feed(spec, name, window, settings, run_id)
         except FeedError as error:
-            faults.append(str(error))
+            refused.append(str(error))
             continue
-        landings.append(landing)
-        faults += faults_of(landing, feed, settings.inbox / spec.name / name)
-    if len(faults) > 1:
-        raise FeedError("\n- ".join(faults))
+        faults = faults_of(landing, feed, settings.inbox / spec.name / name)
+        landings.append((landing, faults))
+    if len(refused) > 1:
+        refused += [fault for _, faults in landings for fault in faults]
+        raise FeedError("\n- ".join(refused))
     return landings
 
 

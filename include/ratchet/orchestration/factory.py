@@ -119,8 +119,10 @@ def _refine_data(spec: Spec, assets: Assets) -> DAG:
     hand at level 0.
     **Safe to re-run because** each layer replaces exactly the rows of the window, and what is
     published is swapped in as a whole.
-    **If it fails** the log names the file or the test. Bad rows are in quarantine, nothing of
+    **If it fails** the log names the file or the model. Bad rows are in quarantine, nothing of
     the window has been published, and everyone still reads the tables of the last good window.
+    A skipped `publish_gold` is no failure: a test or a finding blocks the features, all other
+    tables have been published, and `ratchet blocks` says what to look at.
     """
     schedule = spec.schedule
     with _dag(
@@ -138,7 +140,9 @@ def _refine_data(spec: Spec, assets: Assets) -> DAG:
         silver = _task(tasks.build_silver, pool=pool)(name)
         gold = _task(tasks.build_gold, pool=pool)(name)
         publish = _task(tasks.publish_gold, pool=pool, outlets=[assets.gold])(name)
+        check = _task(tasks.check_feeds)(name)
         land >> bronze >> silver >> gold >> publish
+        land >> check >> publish  # beside the builds: what it finds blocks what is published
     return dag
 
 
@@ -151,7 +155,8 @@ def _score_window(spec: Spec, assets: Assets, after: Asset | None) -> DAG:
     level 0.
     **Safe to re-run because** the champion is the one that was in force when the window began,
     whenever the run takes place, and the file is replaced as a whole.
-    **If it fails** there are no predictions for the window; earlier ones stay.
+    **If it fails** there are no predictions for the window; earlier ones stay. Skipped means: the
+    features are blocked, see `ratchet blocks`.
     """
     with _dag(spec, "score_window", _score_window.__doc__ or "", _after(after)) as dag:
         _task(tasks.score_window, outlets=[assets.predictions])(spec.name)

@@ -104,14 +104,38 @@ def body(function: Callable[..., Facts | str | bool]) -> Callable[..., Facts | s
 
 @body
 def land_feeds(run: Run) -> Facts:
-    """Take in what the producers sent for the window."""
-    from ratchet.feeds import land
+    """Take in what the producers sent for the window; what is wrong with a feed is a finding."""
+    from ratchet.feeds import land_window
+    from ratchet.quality import Finding, write_findings
 
-    landings = land(*run.stage, run.id)
+    landings = land_window(*run.stage, run.id)
+    spec, window, settings = run.stage
+    findings = [
+        Finding(
+            check="landing",
+            subject=landing.feed,
+            state="found" if faults else "ok",
+            rows=landing.rows,
+            broken=landing.quarantined,
+            text="; ".join(faults) or "All files came, and keep the contract; nothing to do.",
+        )
+        for landing, faults in landings
+    ]
+    write_findings(spec, window, "landing", findings, settings)
     return {
-        landing.feed: f"{landing.accepted:,} accepted, {landing.quarantined:,} quarantined"
-        for landing in landings
+        landing.feed: "; ".join(
+            [f"{landing.accepted:,} accepted, {landing.quarantined:,} quarantined", *faults]
+        )
+        for landing, faults in landings
     }
+
+
+@body
+def check_feeds(run: Run) -> Facts:
+    """Compare what landed with its past and with itself; what it finds blocks when publishing."""
+    from ratchet.quality import check_feeds
+
+    return {finding.name: finding.text for finding in check_feeds(*run.stage)}
 
 
 def _build(run: Run, layer: Layer) -> Facts:

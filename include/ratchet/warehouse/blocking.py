@@ -9,6 +9,7 @@ until that window is built again, whatever windows come after it.
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -135,7 +136,7 @@ def release_others(spec: Spec, window: Window, settings: Settings) -> None:
     lake = settings.lake(spec.name)
     for path in lake.blocks.glob("*.parquet"):
         if path.stem < window.key:
-            of_feeds = {f.name for f in _findings(spec, Window.parse(path.stem), settings)}
+            of_feeds = _findings(spec, Window.parse(path.stem), settings)
             blocks = [
                 block if block.blocked_by in of_feeds else _unblocked(block)
                 for block in _read(path)
@@ -180,13 +181,13 @@ def causes_of_findings(spec: Spec, window: Window, settings: Settings) -> list[C
     """Return what the checks on a window's feeds found that blocks, accepted or not."""
     return [
         Cause(
-            name=finding.name,
-            on=(f"source:{finding.subject}",),
-            rows=finding.broken,
+            name=name,
+            on=(f"source:{findings[0].subject}",),
+            rows=sum(f.broken for f in findings if f.broken) or None,
             rows_path=f"findings/*/{window.key}.parquet",
-            accepted=_acceptance(spec, finding.name, {_sha256(finding)}, settings),
+            accepted=_acceptance(spec, name, {_sha256(findings)}, settings),
         )
-        for finding in _findings(spec, window, settings)
+        for name, findings in _findings(spec, window, settings).items()
     ]
 
 
@@ -240,9 +241,9 @@ def unblock(
             f"{spec.name} {window}: nothing is blocked by {name!r}; "
             f"{'name one of ' + ', '.join(known) if known else 'see ratchet blocks'}"
         )
-    finding = next((f for f in _findings(spec, window, settings) if f.name == name), None)
-    if finding is not None:
-        evidence = _sha256(finding)
+    findings = _findings(spec, window, settings).get(name)
+    if findings is not None:
+        evidence = _sha256(findings)
     else:
         evidence = _keep(lake, lake.root / str(block.rows_path))
     found = "what was found" if block.rows is None else f"{block.rows:,} rows"
@@ -289,13 +290,18 @@ def _acceptance(spec: Spec, name: str, evidence: set[str], settings: Settings) -
     return "; ".join(reasons[sha256] for sha256 in reasons if sha256 in evidence) or None
 
 
-def _findings(spec: Spec, window: Window, settings: Settings) -> list[Finding]:
-    found = read_findings(spec, window, settings, blocking=True)
-    return [finding for finding in found if finding.subject in spec.feeds]
+def _findings(spec: Spec, window: Window, settings: Settings) -> dict[str, list[Finding]]:
+    """Return blocking findings on feeds by name: a long window may have one for each week."""
+    found: dict[str, list[Finding]] = {}
+    for finding in read_findings(spec, window, settings, blocking=True):
+        if finding.subject in spec.feeds:
+            found.setdefault(finding.name, []).append(finding)
+    return found
 
 
-def _sha256(finding: Finding) -> str:
-    return hashlib.sha256(finding.model_dump_json().encode()).hexdigest()
+def _sha256(findings: list[Finding]) -> str:
+    content = [finding.model_dump_json() for finding in findings]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def downstream(
