@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import getpass
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ratchet.errors import RatchetError
+from ratchet.errors import FeedError, RatchetError
 from ratchet.settings import Settings
 from ratchet.window import Window
+
+if TYPE_CHECKING:
+    from ratchet.feeds import Refusal
+    from ratchet.spec import Spec
+
+_SHOWN = 20  # quarantined rows of a feed: what fits on a screen
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -71,12 +79,8 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("use_case", nargs="?", default="flights")
     _level(sub)
 
-    sub = command("quarantine", _quarantine, "List quarantined rows and files with their reasons.")
-    sub.add_argument("use_case", nargs="?", default="flights")
-    sub.add_argument(
-        "--limit", type=int, default=20, help="rows to show for each feed (default 20)"
-    )
-    _level(sub)
+    text = "List quarantined rows, export them, and replay them corrected. Alone, it lists."
+    _quarantine_commands(command("quarantine", _list_quarantine, text))
 
     sub = command("blocks", _blocks, "List what is blocked, by which test, and since when.")
     sub.add_argument("use_case", nargs="?", default="flights")
@@ -87,12 +91,46 @@ def _parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("use_case")
     sub.add_argument(
-        "--window", required=True, type=Window.parse, help="its key, as `ratchet blocks` shows it"
+        "--window", required=True, type=_window, help="its key, as `ratchet blocks` shows it"
     )
     sub.add_argument("--test", required=True, help="the test or finding that blocks")
     sub.add_argument("--reason", required=True, help="for the ledger")
     _level(sub)
     return parser
+
+
+def _quarantine_commands(quarantine: argparse.ArgumentParser) -> None:
+    listed = {"use_case": "flights", "feed": None, "window": None, "limit": _SHOWN, "level": None}
+    quarantine.set_defaults(**listed)
+    actions = quarantine.add_subparsers(metavar="ACTION")
+
+    def action(name: str, run: object, text: str) -> argparse.ArgumentParser:
+        sub = actions.add_parser(name, help=text, description=text)
+        sub.set_defaults(run=run)
+        if name != "list":
+            sub.add_argument("file", type=Path, metavar="FILE.csv")
+        sub.add_argument("use_case", nargs="?", default="flights")
+        if name != "replay":
+            sub.add_argument("--feed", help="only of this feed")
+            sub.add_argument("--window", type=_window, help="only of this window, by its key")
+        _level(sub)
+        return sub
+
+    sub = action("list", _list_quarantine, "List quarantined rows and files with their reasons.")
+    sub.add_argument(
+        "--limit", type=int, default=_SHOWN, help=f"rows to show for each feed (default {_SHOWN})"
+    )
+    action("export", _export_quarantine, "Write quarantined rows to a CSV, to correct them in.")
+    sub = action("replay", _replay_quarantine, "Take in the values that were corrected in a CSV.")
+    sub.add_argument("--reason", required=True, help="where the right values come from")
+    sub.add_argument("--author", default=getpass.getuser(), help="who corrects (default: you)")
+
+
+def _window(key: str) -> Window:
+    try:
+        return Window.parse(key)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _level(sub: argparse.ArgumentParser) -> None:
@@ -103,6 +141,12 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     from ratchet.orchestration.demo import settings_at
 
     return settings_at(arguments.level, Settings.load())
+
+
+def _spec(arguments: argparse.Namespace) -> Spec:
+    from ratchet.spec import load_spec
+
+    return load_spec(_settings(arguments).use_cases / f"{arguments.use_case}.yaml")
 
 
 def _lint(arguments: argparse.Namespace) -> int:
@@ -183,16 +227,19 @@ def _ledger(arguments: argparse.Namespace) -> None:
             print(f"        {reason}")
 
 
-def _quarantine(arguments: argparse.Namespace) -> None:
+def _quarantined(arguments: argparse.Namespace) -> list[Refusal]:
+    from ratchet.feeds import read_quarantine
+
+    spec, settings = _spec(arguments), _settings(arguments)
+    if arguments.feed is not None and arguments.feed not in spec.feeds:
+        raise FeedError(f"{spec.name} has no feed {arguments.feed!r}; name one of {[*spec.feeds]}")
+    return read_quarantine(spec, arguments.window, settings, arguments.feed)
+
+
+def _list_quarantine(arguments: argparse.Namespace) -> None:
     from itertools import groupby
 
-    from ratchet.feeds import read_quarantine
-    from ratchet.spec import load_spec
-
-    settings = _settings(arguments)
-    spec = load_spec(settings.use_cases / f"{arguments.use_case}.yaml")
-    refusals = read_quarantine(spec, None, settings)
-    for feed, group in groupby(refusals, key=lambda refusal: refusal.feed):
+    for feed, group in groupby(_quarantined(arguments), key=lambda refusal: refusal.feed):
         found = list(group)
         print(f"{feed}: {len(found):,} quarantined")
         for refusal in found[: arguments.limit]:
@@ -233,3 +280,36 @@ def _unblock(arguments: argparse.Namespace) -> None:
     decision = unblock(spec, window, test, reason, getuser(), settings)
     print("; ".join(decision.reasons))
     print(f"run {spec.name}__refine_data for {window.key} again to publish it")
+
+
+def _export_quarantine(arguments: argparse.Namespace) -> None:
+    from ratchet.feeds import export_quarantine
+
+    rows, files = export_quarantine(_quarantined(arguments), arguments.file)
+    print(f"{rows:,} rows are in {arguments.file}")
+    if files:
+        print(f"{files:,} whole files are not: have them sent again, and land their windows")
+    if rows:
+        print(f"correct values, then: ratchet quarantine replay {arguments.file} --reason ...")
+
+
+def _replay_quarantine(arguments: argparse.Namespace) -> int:
+    from ratchet.feeds import replay_quarantine
+
+    spec = _spec(arguments)
+    replays = replay_quarantine(
+        spec, arguments.file, _settings(arguments), arguments.author, arguments.reason
+    )
+    for replay in replays:
+        landing = replay.landing
+        print(
+            f"{landing.feed} {replay.window}: {replay.corrected:,} corrections are new; of "
+            f"{landing.rows:,} rows {landing.accepted:,} are accepted, {landing.corrected:,} of "
+            f"them corrected, and {landing.quarantined:,} are quarantined"
+        )
+        for fault in replay.faults:
+            print(f"  still blocked: {fault}")
+    print("rebuild what rests on them:")
+    for key in sorted({replay.window.key for replay in replays}):
+        print(f'  airflow dags trigger {spec.name}__refine_data --conf \'{{"window": "{key}"}}\'')
+    return int(any(replay.faults for replay in replays))

@@ -117,6 +117,11 @@ class FeedLanding(Record):
         return sum(file.accepted for file in self.files)
 
     @property
+    def corrected(self) -> int:
+        """Accepted rows that are not as they came."""
+        return sum(file.corrected for file in self.files)
+
+    @property
     def quarantined(self) -> int:
         """Rows that break the contract, or can't be read."""
         return self.rows - self.accepted
@@ -190,8 +195,12 @@ def landing_sha256(spec: Spec, window: Window, settings: Settings) -> str:
     return hashlib.sha256(json.dumps([*files, *corrections]).encode()).hexdigest()
 
 
-def read_quarantine(spec: Spec, window: Window | None, settings: Settings) -> list[Refusal]:
+def read_quarantine(
+    spec: Spec, window: Window | None, settings: Settings, feed: str | None = None
+) -> list[Refusal]:
     """Return what was not accepted in a window, or in all of them, by feed, window, file and row.
+
+    With `feed`, only of that one.
 
     Raises
     ------
@@ -200,8 +209,8 @@ def read_quarantine(spec: Spec, window: Window | None, settings: Settings) -> li
     """
     lake = settings.lake(spec.name)
     refusals: list[Refusal] = []
-    for feed in spec.feeds:
-        pattern = str(lake.root / "landing" / feed / (window.key if window else "*") / QUARANTINE)
+    for name in [feed] if feed else spec.feeds:
+        pattern = str(lake.root / "landing" / name / (window.key if window else "*") / QUARANTINE)
         try:
             rows = duckdb.execute(
                 "select _window, _file, _row, _sha256, raw, reasons "
@@ -213,7 +222,7 @@ def read_quarantine(spec: Spec, window: Window | None, settings: Settings) -> li
         for key, file, row, sha256, raw, reasons in rows:
             refusals.append(
                 Refusal(
-                    feed=feed,
+                    feed=name,
                     window=key,
                     file=file,
                     sha256=sha256,
