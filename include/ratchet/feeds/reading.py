@@ -31,6 +31,8 @@ _NO_CSV = {
     b"[": "JSON; save it as CSV",
 }
 _IS_ENCRYPTED = 1  # bit of a zip member's flags
+# The methods that zipfile unpacks bit by bit; of the others, it unpacks all at once.
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,8 @@ def _unzip(content: bytes, max_bytes: int) -> bytes:
             raise FeedError(f"it must hold one .csv, and holds {len(members)}")
         if members[0].flag_bits & _IS_ENCRYPTED:
             raise FeedError("it is encrypted; send it without a password")
+        if members[0].compress_type not in _METHODS:
+            raise FeedError("it is packed by a rare method; pack it with deflate, as is usual")
         with archive.open(members[0]) as packed:
             return _read(packed, max_bytes)
 

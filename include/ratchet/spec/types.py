@@ -130,7 +130,7 @@ class Feed(Model):
         default=100,
         gt=0,
         description="Largest file in MB, packed and unpacked; a larger one is refused unread. "
-        "Reading takes ten times as much memory, and nothing that is sent can take more.",
+        "Reading takes up to twenty times as much memory, and no file can make it take more.",
     )
     contract_version: int = Field(
         default=1,

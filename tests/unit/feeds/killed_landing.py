@@ -3,6 +3,8 @@
 Run in a process of its own, which has no threads when it forks: `killed_landing.py SPEC HOME
 WINDOW [SECONDS ...]`. Without seconds, landings are killed before and after each moment at which a
 file takes its place; with them, after so much time. Prints how many landings were killed.
+
+`killed_landing.py SPEC HOME WINDOW CSV` does the same with replays of a corrected quarantine.
 """
 
 import itertools
@@ -17,7 +19,7 @@ from typing import Any
 
 import pandas  # noqa: F401  # PyArrow looks for it: once here, not in every fork
 
-from ratchet.feeds import land
+from ratchet.feeds import land, replay_quarantine
 from ratchet.settings import Settings
 from ratchet.spec import Spec
 from ratchet.window import Window
@@ -25,14 +27,17 @@ from ratchet.window import Window
 SPEC = Spec.model_validate_json(Path(sys.argv[1]).read_text())
 SETTINGS = Settings(Path(sys.argv[2]), Path(sys.argv[2]))
 WINDOW = Window.parse(sys.argv[3])
-DELAYS = [float(seconds) for seconds in sys.argv[4:]]
+CORRECTED = [Path(argument) for argument in sys.argv[4:] if argument.endswith(".csv")]
+DELAYS = [float(seconds) for seconds in sys.argv[4:] if not CORRECTED]
 LAKE = SETTINGS.lake(SPEC.name).root
+BEFORE = LAKE.with_name("before")
 
 
 def written(pattern: str) -> dict[Path, bytes]:
     """Return the lake's files, but for what killed writers left aside."""
     paths = [path for path in LAKE.glob(pattern) if path.is_file() and ".tmp-" not in str(path)]
-    return {path: path.read_bytes() for path in paths}
+    # an entry of the ledger says when it was recorded
+    return {path: b"" if "ledger" in path.parts else path.read_bytes() for path in paths}
 
 
 def die_at(step: int) -> None:
@@ -61,7 +66,10 @@ def land_and_die(step: int | None = None, delay_s: float | None = None) -> bool:
     if pid == 0:
         if step is not None:
             die_at(step)
-        land(SPEC, WINDOW, SETTINGS, "run")
+        if CORRECTED:
+            replay_quarantine(SPEC, CORRECTED[0], SETTINGS, "Ada", "Measured again.")
+        else:
+            land(SPEC, WINDOW, SETTINGS, "run")
         os._exit(0)
     if delay_s is not None:
         time.sleep(delay_s)
@@ -71,20 +79,32 @@ def land_and_die(step: int | None = None, delay_s: float | None = None) -> bool:
     return code != 0
 
 
+def reset() -> None:
+    """Make the lake what it was at the start."""
+    shutil.rmtree(LAKE, ignore_errors=True)
+    if BEFORE.exists():
+        shutil.copytree(BEFORE, LAKE)
+
+
 def main() -> None:
+    if LAKE.exists():
+        shutil.copytree(LAKE, BEFORE)
+    earlier = written("landing/*/*/accepted.parquet")
     assert not land_and_die()
     whole = written("**/*")
     rows = written("landing/*/*/accepted.parquet")
     assert rows
+    assert rows != earlier
     deaths: Any = [{"delay_s": delay} for delay in DELAYS]
     deaths = deaths or ({"step": step} for step in itertools.count())
     killed = 0
     for death in deaths:
-        shutil.rmtree(LAKE)
+        reset()
         if not land_and_die(**death):
             break
         killed += 1
-        assert written("landing/*/*/accepted.parquet").items() <= rows.items(), death
+        left = written("landing/*/*/accepted.parquet")
+        assert all(content in (earlier.get(path), rows[path]) for path, content in left.items())
         assert not land_and_die()
         assert written("**/*") == whole, death
         land_and_die(**death)
