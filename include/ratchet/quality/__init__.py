@@ -3,11 +3,15 @@
 from ratchet.quality.feeds import check_feeds
 from ratchet.quality.finding import Finding, read_findings, write_findings
 from ratchet.quality.multiplicity import benjamini_hochberg
+from ratchet.quality.segment_tests import compare_segments
+from ratchet.quality.segments import check_segments
 
 __all__ = [
     "Finding",
     "benjamini_hochberg",
     "check_feeds",
+    "check_segments",
+    "compare_segments",
     "read_findings",
     "write_findings",
 ]

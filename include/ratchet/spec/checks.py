@@ -19,6 +19,7 @@ def disagreements(spec: Spec) -> Iterator[Disagreement]:
     """Yield each field that can't stand beside another one, with the reason and a remedy."""
     yield from _of_schedule(spec)
     yield from _of_feeds(spec)
+    yield from _of_segments(spec)
     yield from _of_columns(spec)
     yield from _of_training(spec)
     yield from _of_floors(spec)
@@ -47,6 +48,21 @@ def _of_feeds(spec: Spec) -> Iterator[Disagreement]:
         if feed.files == "once" and feed.active.start < first:
             text = f"is before the first window, so the file is never landed; give {first} or later"
             yield ("feeds", name, "active", "start"), text
+
+
+def _of_segments(spec: Spec) -> Iterator[Disagreement]:
+    tables = [name for name, feed in spec.feeds.items() if feed.event_time]
+    for table, keys in spec.quality.segments.items():
+        field: Field = ("quality", "segments", table)
+        if table == spec.gold.features_table:
+            continue
+        if table not in tables:
+            known = ", ".join([*tables, spec.gold.features_table])
+            yield field, f"is no table with a past; name one of {known}"
+            continue
+        columns = spec.feeds[table].columns
+        if unknown := sorted({name for key in keys for name in key} - columns.keys()):
+            yield field, f"names unknown columns {unknown}; name columns of the feed"
 
 
 def _of_columns(spec: Spec) -> Iterator[Disagreement]:

@@ -335,6 +335,17 @@ class Quality(Model):
         description="IANA zone by whose clock people live: a profile over the hours of its day "
         "does not move when daylight saving time begins.",
     )
+    segments: dict[Name, tuple[tuple[Name, ...], ...]] = Field(
+        default={},
+        description="Keys of segments by feed or features table, each a list of columns, beside "
+        "those that are found in the data: [[carrier, origin]].",
+    )
+    min_segment_rows: int = Field(
+        default=10,
+        ge=3,
+        description="A segment with fewer rows in a window is 'not enough data': of so few, one "
+        "row is a tenth of what is told.",
+    )
     checks: dict[Name, Severity] = Field(
         default={}, description="Severity by check; a check that is not named blocks."
     )

@@ -108,6 +108,16 @@ WRONG_FIELDS = {
     "floor under chance": ("gate.min_roc_auc", 0.49, "worse than chance; give 0.5 or more"),
     "holdout is all": ("gate.min_holdout_rows", 20000, "is not below training.min_rows"),
     "rows under bins": ("monitoring.min_rows", 9, "give a row for each of the 10 or more"),
+    "segments of nothing": (
+        "quality.segments.planes",
+        [["model"]],
+        "is no table with a past; name",
+    ),
+    "segments of no column": (
+        "quality.segments.movements",
+        [["carrier", "gate"]],
+        "names unknown columns ['gate']; name columns of the feed",
+    ),
     "other name": ("name", "trains", "is not the file's name; write 'flights', or rename"),
 }
 
