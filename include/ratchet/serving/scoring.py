@@ -36,14 +36,20 @@ class _Policy:
     role: str
     version: str
     probabilities: NDArray[np.float64]
+    decides: NDArray[np.bool_]
+    is_refused: NDArray[np.bool_]
+
+    def acts(self, spec: Spec) -> NDArray[np.bool_]:
+        """Say where it would act: nowhere where it is refused."""
+        return (self.probabilities >= spec.costs.threshold) & ~self.is_refused
 
 
 def score(spec: Spec, window: Window, settings: Settings) -> ScoreReport:
     """Write the window's predictions: one row per decision and role, sorted by both.
 
     Roles are `champion`, the champion at the window's start; `first`, the first champion, frozen;
-    and `rule`, which decides while there is no champion. Nothing in the file depends on when it
-    is written.
+    and `rule`, which decides while there is no champion. Where features are stale, the use case
+    says who decides. Nothing in the file depends on when it is written.
 
     Raises
     ------
@@ -62,17 +68,27 @@ def score(spec: Spec, window: Window, settings: Settings) -> ScoreReport:
         )
     champion = champion_at(spec, window.start, settings)
     first = first_champion(spec, settings) if champion else None
-    policies = [_Policy("rule", "rule", _rule(frame, spec))]
+    stale, no_rows = _stale_features(frame, spec), np.zeros(len(frame), bool)
+    is_stale = np.array([names is not None for names in stale])
+    on_stale = spec.gold.staleness.on_stale if champion and spec.gold.staleness else "go_on"
+    falls_back = is_stale & (on_stale == "baseline")
+    refused = is_stale & (on_stale == "refuse")
+    by_rule = falls_back if champion else ~no_rows
+    policies = [_Policy("rule", "rule", _rule(frame, spec), by_rule, no_rows)]
     if champion and first:
         answers = champion.answers(frame)
         frozen = answers if first.version == champion.version else first.answers(frame)
         policies += [
-            _Policy("champion", champion.version, answers),
-            _Policy("first", first.version, frozen),
+            _Policy("champion", champion.version, answers, ~falls_back, refused),
+            _Policy("first", first.version, frozen, no_rows, refused),
         ]
-    decider = policies[1 if champion else 0]
+    fallback = {"baseline": "baseline", "refuse": "refused"}.get(on_stale)
+    told = {
+        "stale_features": pa.array(stale, pa.string()),
+        "fallback": pa.array([fallback if names else None for names in stale], pa.string()),
+    }
     predictions = pa.concat_tables(
-        _table(policy, policy is decider, frame, spec, window) for policy in policies
+        _table(policy, frame, spec, window, told) for policy in policies
     ).sort_by([(spec.gold.key, "ascending"), ("role", "ascending")])
     path = settings.lake(spec.name).predictions / f"{window.key}.parquet"
     with atomic_path(path) as draft:
@@ -80,7 +96,7 @@ def score(spec: Spec, window: Window, settings: Settings) -> ScoreReport:
     return ScoreReport(
         window=window.key,
         rows=len(frame),
-        acted=int((decider.probabilities >= spec.costs.threshold).sum()),
+        acted=sum(int((policy.acts(spec) & policy.decides).sum()) for policy in policies),
         champion=champion.version if champion else None,
         first=first.version if first else None,
         path=path,
@@ -97,11 +113,24 @@ def _rule(frame: pd.DataFrame, spec: Spec) -> NDArray[np.float64]:
     return answers
 
 
+def _stale_features(frame: pd.DataFrame, spec: Spec) -> list[str | None]:
+    """Return for each row the names of features that are too old; None if none is.
+
+    An age that is missing is too old: nothing is known then.
+    """
+    names = [""] * len(frame)
+    for limit in spec.gold.staleness.max_age.values() if spec.gold.staleness else ():
+        fresh = frame[limit.age].to_numpy(np.float64) <= limit.minutes
+        for row in np.flatnonzero(~fresh):
+            names[row] = ", ".join(filter(None, [names[row], *limit.features]))
+    return [name or None for name in names]
+
+
 def _table(
-    policy: _Policy, is_decision: bool, frame: pd.DataFrame, spec: Spec, window: Window
+    policy: _Policy, frame: pd.DataFrame, spec: Spec, window: Window, told: dict[str, pa.Array]
 ) -> pa.Table:
     rows, costs = len(frame), spec.costs
-    acted = policy.probabilities >= costs.threshold
+    acted = policy.acts(spec)
     moments = frame[spec.gold.decided_at].to_numpy("datetime64[us]")
     return pa.table(
         {
@@ -113,8 +142,9 @@ def _table(
             "probability": policy.probabilities,
             "threshold": np.full(rows, costs.threshold),
             "is_acted": acted,
-            "is_decision": np.full(rows, is_decision),
+            "is_decision": policy.decides,
             "cost_if_positive": np.where(acted, costs.positive_acted_on, costs.positive_left_alone),
             "cost_if_negative": np.where(acted, costs.negative_acted_on, costs.negative_left_alone),
+            **told,
         }
     )

@@ -84,6 +84,17 @@ def _of_columns(spec: Spec) -> Iterator[Disagreement]:
         if column in roles:
             text = f"is {roles[column]}, which a model must not read; remove the feature"
             yield ("gold", "features", column), text
+    yield from _of_staleness(spec)
+
+
+def _of_staleness(spec: Spec) -> Iterator[Disagreement]:
+    features = spec.gold.features
+    for source, limit in spec.gold.staleness.max_age.items() if spec.gold.staleness else ():
+        field: Field = ("gold", "staleness", "max_age", source)
+        if limit.age not in features or features[limit.age].kind != "numeric":
+            yield (*field, "age"), f"{limit.age!r} is no numeric feature; name one"
+        if unknown := [name for name in limit.features if name not in features]:
+            yield (*field, "features"), f"{unknown} are no features; name columns of gold.features"
 
 
 def _of_training(spec: Spec) -> Iterator[Disagreement]:

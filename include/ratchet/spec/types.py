@@ -176,6 +176,28 @@ class Feature(Model):
     )
 
 
+class MaxAge(Model):
+    """How old may be what one source says, when a decision is taken on it."""
+
+    age: Name = Field(
+        description="Numeric feature with the age in minutes; missing means that nothing is known."
+    )
+    minutes: float = Field(gt=0, description="Older than this is stale.")
+    features: tuple[Name, ...] = Field(
+        min_length=1, description="Features that are stale then: all that the source tells."
+    )
+
+
+class Staleness(Model):
+    """When features are too old to decide on, and what is done then. Each prediction says so."""
+
+    on_stale: Literal["refuse", "baseline", "go_on"] = Field(
+        description="refuse: the model does not decide, and the unit is left alone. baseline: the "
+        "rule decides. go_on: the model decides all the same."
+    )
+    max_age: dict[Name, MaxAge] = Field(min_length=1, description="By source.")
+
+
 class Gold(Model):
     """The contract between dbt and everything that reads its results."""
 
@@ -188,6 +210,9 @@ class Gold(Model):
     label_known_at: Name = Field(description="Column with the moment the label became known.")
     features: dict[Name, Feature] = Field(
         min_length=1, description="Columns of the features table that models read, by name."
+    )
+    staleness: Staleness | None = Field(
+        default=None, description="Leave out where no feature grows old before it is used."
     )
 
 

@@ -107,6 +107,8 @@ def _shown(spec: Spec) -> dict[str, dict[str, str]]:
             "is_decision": "boolean",
             "cost_if_positive": "double",
             "cost_if_negative": "double",
+            "stale_features": "varchar",
+            "fallback": "varchar",
         },
         "monitoring/cohorts": {
             "observed_window": "varchar",

@@ -92,6 +92,8 @@ def test_score_writes_the_columns_that_others_read(model_lake):
         "is_decision",
         "cost_if_positive",
         "cost_if_negative",
+        "stale_features",
+        "fallback",
     ]
     assert str(rows["decision_at"].dtype) == "datetime64[us]"
 

@@ -103,6 +103,16 @@ WRONG_FIELDS = {
         {"kind": "numeric"},
         "is gold.label, which a model",
     ),
+    "age no feature": (
+        "gold.staleness.max_age.weather.age",
+        "origin",
+        "'origin' is no numeric feature; name one",
+    ),
+    "stale no feature": (
+        "gold.staleness.max_age.weather.features",
+        ["snow_in"],
+        "['snow_in'] are no features; name columns of gold.features",
+    ),
     "holdout too long": ("training.holdout_days", 60, "leaves nothing of the first 60 days"),
     "history too short": ("training.max_history_days", 14, "no longer than the 14 days of holdout"),
     "floor under chance": ("gate.min_roc_auc", 0.49, "worse than chance; give 0.5 or more"),

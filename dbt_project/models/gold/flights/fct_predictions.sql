@@ -11,5 +11,7 @@ select
     is_acted,
     is_decision,
     cost_if_positive as cost_if_disrupted_points,
-    cost_if_negative as cost_if_on_time_points
+    cost_if_negative as cost_if_on_time_points,
+    stale_features,
+    fallback
 from {{ written_by_stages('predictions') }}
