@@ -221,7 +221,7 @@ def _ledger(arguments: argparse.Namespace) -> None:
         decision = entry.decision
         subject = ", ".join(f"{key} {value[:12]}" for key, value in decision.subject.items())
         print(
-            f"{entry.number:4}  {decision.window}  {decision.kind:9} {decision.verdict}  {subject}"
+            f"{entry.number:4}  {decision.window}  {decision.kind:10} {decision.verdict}  {subject}"
         )
         for reason in decision.reasons:
             print(f"        {reason}")

@@ -156,6 +156,30 @@ def test_land_other_ways_of_packing_give_the_same_rows(
     assert site.gates() == GATES
 
 
+@pytest.mark.parametrize(
+    "content, drift, is_accepted",
+    [
+        (b"size,gate\n1,C1\n", ("reordered: size, gate",), True),
+        (b"gate,siez\nC1,1\n", ("looks renamed: size to siez",), False),
+        (b"gate,size,hue\nC1,1,red\n", ("added: hue",), False),
+        (b"gate\nC1\n", ("missing: size",), False),
+        (b"gate,size\nC1,1\n", (), True),
+    ],
+)
+def test_land_header_drift_is_noted_whether_it_is_refused_or_not(
+    site: Site, content: bytes, drift: tuple[str, ...], is_accepted: bool
+) -> None:
+    site.send("gates_20130303.csv", content)
+    if is_accepted:
+        site.land()
+    else:
+        site.land_blocked()
+    *sound, last = site.landed()["gates"].files
+    assert [file.drift for file in sound] == [(), ()]
+    assert (last.drift, last.verdict == "accepted") == (drift, is_accepted)
+    assert site.gates() == (GATES if is_accepted else GATES[:-1])
+
+
 def test_land_missing_file_blocks_the_window(site: Site) -> None:
     path = site.send("gates_20130302.csv", b"")
     path.rename(path.with_name("gates-2013-03-02.csv"))

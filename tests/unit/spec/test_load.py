@@ -73,6 +73,13 @@ WRONG_FIELDS = {
     "truth as number": ("training.seed", True, "should be a valid integer, not True"),
     "not a number": ("costs.positive_acted_on", float("nan"), "should be a finite number"),
     "endless": ("costs.positive_left_alone", float("inf"), "should be a finite number"),
+    "version under one": (
+        "feeds.weather.contract_version",
+        0,
+        "should be greater than or equal to 1, not 0; correct it: Of columns and key.",
+    ),
+    "no limit": ("feeds.weather.max_file_mb", 0, "should be greater than 0, not 0"),
+    "control": ("feeds.weather.control_file", "never", "should be 'required' or 'optional'"),
     "choice": ("level", 3, "should be 0, 1 or 2, not 3; correct it: 0 manual"),
     "number for text": ("owner.name", 7, "should be a valid string, not 7; put it in quotes"),
     "text for map": ("owner", "me", "should be a map of keys to values, not 'me'"),
@@ -151,6 +158,14 @@ WRONG_PARTS = {
     "unknown key": ("feeds.airlines.key", ["airline"], "key names unknown columns ['airline']"),
     "nullable key": ("feeds.planes.key", ["model"], "key columns ['model'] may be missing"),
     "key twice": ("feeds.airlines.key", ["carrier", "carrier"], "key names a column twice"),
+    "alias twice": (
+        "feeds.airlines.columns",
+        {
+            "carrier": {"type": "text", "description": "Code.", "aliases": ["airline_name"]},
+            "airline_name": {"type": "text", "description": "Name."},
+        },
+        "two columns share a name or an alias",
+    ),
     "floors": ("gate.min_roc_auc", 0.9, "min_roc_auc is not below max_roc_auc"),
     "costs": ("costs.positive_acted_on", 100, "there is nothing to decide"),
 }
