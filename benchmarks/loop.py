@@ -12,6 +12,7 @@ from ratchet.feeds import land
 from ratchet.feeds.sample_flights import write_flights_inbox
 from ratchet.ledger import Ledger
 from ratchet.monitoring import decide_retraining, observe
+from ratchet.quality import check_snapshot, judge_snapshot
 from ratchet.registry import initialise, promote, refuse, register
 from ratchet.serving import score
 from ratchet.settings import Settings
@@ -54,6 +55,10 @@ def run_window(
     observation = timed("observe", observe, *stage)
     if ledger.record(decide_retraining(observation, spec)).verdict == "requested":
         snapshot_id = timed("snapshot", take_snapshot, *stage).id
+        findings = timed("check_snapshot", check_snapshot, spec, window, snapshot_id, settings)
+        usable = ledger.record(judge_snapshot(findings, spec, window, snapshot_id))
+        if usable.verdict != "accepted":
+            return seconds
         for estimator in spec.training.estimators:
             timed(f"train_{estimator}", train, spec, window, snapshot_id, estimator, settings)
         timed("evaluate", evaluate, spec, window, snapshot_id, settings)

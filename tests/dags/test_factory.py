@@ -70,12 +70,22 @@ def test_dags_tasks_are_the_same_at_every_level_but_for_obligations(dags, level)
         "monitor_champion": {"observe_window"},
         "train_candidate": {
             "take_snapshot",
+            "check_snapshot",
             "train_candidate",
             "evaluate_candidates",
             "judge_candidate",
             "promote_champion",
         },
     }
+
+
+def test_snapshots_are_checked_before_anything_is_trained_on_them(dags):
+    training = dags["train_candidate"]
+    checked = training.get_task("check_snapshot")
+    assert checked.task_type == "_ShortCircuitDecoratedOperator"
+    assert checked.upstream_task_ids == {"take_snapshot"}
+    others = set(training.task_ids) - {"take_snapshot", "check_snapshot"}
+    assert checked.get_flat_relative_ids(upstream=False) == others
 
 
 def test_schedules_of_a_level_start_what_the_level_automates(dags, level):

@@ -11,16 +11,8 @@ TYPES = {
     "date": "DATE",
     "timestamp": "TIMESTAMP",
 }
-# what identifies a decision to people, and proves that it knew nothing of the future
-EXPLAINING = {
-    "scheduled_departure_at",
-    "flight_number",
-    "destination",
-    "schedule_known_at",
-    "weather_known_at",
-    "movements_known_at",
-    "rates_known_at",
-}
+# what identifies a decision to people
+EXPLAINING = {"scheduled_departure_at", "flight_number", "destination"}
 PROVENANCE = {"_file", "_row", "_sha256", "_loaded_at", "_run_id", "_window", "_is_corrected"}
 
 
@@ -40,12 +32,27 @@ def columns(three_weeks):
 def test_features_of_the_spec_are_those_of_gold(models, flights_spec):
     gold = flights_spec.gold
     table = models[gold.features_table].columns
-    expected = {gold.key, gold.decided_at, flights_spec.rule.column, *gold.features}
+    known_at = {feature.known_at for feature in gold.features.values()}
+    expected = {gold.key, gold.decided_at, flights_spec.rule.column, *gold.features, *known_at}
     assert set(table) == expected | EXPLAINING
     for name, feature in gold.features.items():
         is_text = table[name].data_type == "varchar"
         assert is_text == (feature.kind == "categorical"), name
     assert table[flights_spec.rule.column].data_type == "double"
+
+
+def test_features_of_the_spec_are_tested_to_know_nothing_of_the_future(manifest, flights_spec):
+    gold = flights_spec.gold
+    (test,) = (
+        node.test_metadata.kwargs
+        for node in manifest.nodes.values()
+        if node.resource_type == "test"
+        and node.test_metadata
+        and node.test_metadata.name == "known_by"
+        and f"ref('{gold.features_table}')" in node.test_metadata.kwargs["model"]
+    )
+    assert test["moment"] == gold.decided_at
+    assert set(test["columns"]) == {feature.known_at for feature in gold.features.values()}
 
 
 def test_labels_of_the_spec_are_those_of_gold(models, flights_spec):

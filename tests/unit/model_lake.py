@@ -55,6 +55,8 @@ def flights(spec: Spec, window: Window, seed: int = 0) -> pd.DataFrame:
     frame[gold.label_known_at] = frame[gold.decided_at] + np.where(
         late, np.timedelta64(2, "D"), np.timedelta64(6, "h")
     )
+    for column in {feature.known_at for feature in gold.features.values()}:
+        frame[column] = frame[gold.decided_at] - np.timedelta64(1, "h")
     frame[gold.key] = [f"{window.start:%m%d}-{number:05d}" for number in range(rows)]
     return frame
 

@@ -189,12 +189,16 @@ def _train_candidate(spec: Spec, assets: Assets, after: Asset | None) -> DAG:
     asks for it at level 2.
     **Safe to re-run because** the snapshot is named by its content, and a candidate of the same
     window and snapshot is registered once.
-    **If it fails** the champion stays. A skipped `promote_champion` is no failure: the candidate
-    was refused, and the reasons are in the ledger.
+    **If it fails** the champion stays. A skipped task is no failure: the snapshot was blocked, as
+    a feature may know what it can't know, or the candidate was refused. The reasons are in the
+    ledger.
     """
     with _dag(spec, "train_candidate", _train_candidate.__doc__ or "", _after(after)) as dag:
         name = spec.name
         snapshot_id = _task(tasks.take_snapshot)(name)
+        checked = task.short_circuit(task_id="check_snapshot")(tasks.check_snapshot)(
+            name, snapshot_id=snapshot_id
+        )
         trained = (
             _task(tasks.train_candidate, map_index_template="{{ task.op_kwargs['estimator'] }}")
             .partial(use_case=name, snapshot_id=snapshot_id)
@@ -205,7 +209,7 @@ def _train_candidate(spec: Spec, assets: Assets, after: Asset | None) -> DAG:
             name, version=version
         )
         promote = _task(tasks.promote_champion, outlets=[assets.champion])
-        trained >> version
+        checked >> trained >> version
         if spec.level == 0:
             from airflow.providers.standard.operators.hitl import HITLOperator
 

@@ -223,6 +223,17 @@ def take_snapshot(run: Run) -> str:
 
 
 @body
+def check_snapshot(run: Run, snapshot_id: str) -> bool:
+    """Let nothing be trained on a snapshot that knows what it can't know: skip what follows."""
+    from ratchet.quality import check_snapshot, judge_snapshot
+
+    spec, window, settings = run.stage
+    findings = check_snapshot(spec, window, snapshot_id, settings)
+    decision = run.record(judge_snapshot(findings, spec, window, snapshot_id))
+    return decision.verdict == "accepted"
+
+
+@body
 def train_candidate(run: Run, estimator: str, snapshot_id: str) -> Facts:
     """Fit one estimator."""
     from ratchet.training import train

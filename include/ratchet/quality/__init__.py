@@ -5,13 +5,16 @@ from ratchet.quality.finding import Finding, read_findings, write_findings
 from ratchet.quality.multiplicity import benjamini_hochberg
 from ratchet.quality.segment_tests import compare_segments
 from ratchet.quality.segments import check_segments
+from ratchet.quality.snapshot import check_snapshot, judge_snapshot
 
 __all__ = [
     "Finding",
     "benjamini_hochberg",
     "check_feeds",
     "check_segments",
+    "check_snapshot",
     "compare_segments",
+    "judge_snapshot",
     "read_findings",
     "write_findings",
 ]

@@ -84,6 +84,10 @@ def _of_columns(spec: Spec) -> Iterator[Disagreement]:
         if column in roles:
             text = f"is {roles[column]}, which a model must not read; remove the feature"
             yield ("gold", "features", column), text
+    for name, feature in gold.features.items():
+        if feature.known_at in (*gold.features, gold.label, gold.label_known_at, gold.key):
+            text = f"{feature.known_at!r} holds no moment of its own; name a column that does"
+            yield ("gold", "features", name, "known_at"), text
     yield from _of_staleness(spec)
 
 

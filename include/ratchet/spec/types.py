@@ -174,6 +174,9 @@ class Feature(Model):
     kind: Literal["numeric", "categorical"] = Field(
         description="numeric: its size matters. categorical: a label, whatever its type."
     )
+    known_at: Name = Field(
+        description="Column of the features table with the moment from which the value was known."
+    )
 
 
 class MaxAge(Model):

@@ -12,6 +12,7 @@ from ratchet.warehouse.publish import (
     publish,
     read_features,
     read_outcomes,
+    read_published,
     why_blocked,
 )
 from ratchet.warehouse.snapshots import Snapshot, load_snapshot, take_snapshot
@@ -32,6 +33,7 @@ __all__ = [
     "read_blocks",
     "read_features",
     "read_outcomes",
+    "read_published",
     "sql_sha256",
     "take_snapshot",
     "unblock",

@@ -14,7 +14,10 @@ ROWS = 2000
 
 @pytest.fixture
 def two_features(spec: Spec) -> Spec:
-    features = {"hour": Feature(kind="numeric"), "carrier": Feature(kind="categorical")}
+    features = {
+        "hour": Feature(kind="numeric", known_at="known_at"),
+        "carrier": Feature(kind="categorical", known_at="known_at"),
+    }
     return spec.model_copy(update={"gold": spec.gold.model_copy(update={"features": features})})
 
 

@@ -25,7 +25,9 @@ def watched(fake_lake: FakeLake) -> FakeLake:
     spec = fake_lake.spec
     fake_lake.spec = spec.model_copy(
         update={
-            "gold": spec.gold.model_copy(update={"features": {"hour": Feature(kind="numeric")}}),
+            "gold": spec.gold.model_copy(
+                update={"features": {"hour": Feature(kind="numeric", known_at="known_at")}}
+            ),
             "monitoring": spec.monitoring.model_copy(update={"min_rows": 100}),
         }
     )

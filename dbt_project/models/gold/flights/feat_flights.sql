@@ -76,7 +76,8 @@ final as (
         rates.carrier_hour_rate,
         flights.known_at as schedule_known_at,
         weather.known_at as weather_known_at,
-        queues.known_at as movements_known_at,
+        -- where nothing had been told, the queues rest on the schedule alone
+        coalesce(queues.known_at, flights.known_at) as movements_known_at,
         rates.known_at as rates_known_at
     from flights
     inner join queues on flights.flight_id = queues.flight_id
