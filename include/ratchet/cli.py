@@ -96,6 +96,24 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--test", required=True, help="the test or finding that blocks")
     sub.add_argument("--reason", required=True, help="for the ledger")
     _level(sub)
+
+    data = commands.add_parser("data", help="Check a use case's data.").add_subparsers(
+        required=True, metavar="CHECK"
+    )
+    text = "Rebuild a sample of decisions from what was known then, and compare with gold."
+    sub = data.add_parser("check-as-of", help=text, description=text)
+    sub.set_defaults(run=_check_as_of)
+    sub.add_argument("use_case", nargs="?", default="flights")
+    sub.add_argument(
+        "--window",
+        type=Window.parse,
+        required=True,
+        help="like 2013-03-01T0000--2013-03-08T0000",
+    )
+    sub.add_argument(
+        "--sample", type=int, default=5, help="moments of decision to rebuild (default 5)"
+    )
+    _level(sub)
     return parser
 
 
@@ -313,3 +331,13 @@ def _replay_quarantine(arguments: argparse.Namespace) -> int:
     for key in sorted({replay.window.key for replay in replays}):
         print(f'  airflow dags trigger {spec.name}__refine_data --conf \'{{"window": "{key}"}}\'')
     return int(any(replay.faults for replay in replays))
+
+
+def _check_as_of(arguments: argparse.Namespace) -> bool:
+    from ratchet.quality import check_as_of
+
+    settings = _settings(arguments)
+    findings = check_as_of(_spec(arguments), arguments.window, settings, arguments.sample)
+    for finding in findings:
+        print(finding.text)
+    return any(finding.is_fault for finding in findings)

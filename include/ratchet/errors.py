@@ -4,6 +4,7 @@
 
     RatchetError
     ├── SpecError            a use case's spec is wrong: file, line, field, remedy
+    ├── AccessError          data may not be used for this, or may not lie here
     ├── FeedError            a feed can't be landed: which file, why, what to do
     ├── BuildError           a dbt build or one of its tests failed
     ├── SnapshotError        training data is empty, changed, or not what its id says
@@ -21,6 +22,10 @@ class RatchetError(Exception):
 
 class SpecError(RatchetError):
     """A use case's spec is wrong."""
+
+
+class AccessError(RatchetError):
+    """Data may not be used for this, or may not lie here."""
 
 
 class FeedError(RatchetError):

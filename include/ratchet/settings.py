@@ -1,7 +1,8 @@
-"""Where everything lies. All of it follows from two environment variables.
+"""Where everything lies. All of it follows from environment variables.
 
 `RATCHET_HOME` is the folder that holds all state (default: `.ratchet` beside the project's
 README). `RATCHET_USE_CASES` is the folder of specs (default: `include/use_cases`).
+`RATCHET_REGION` says in which region that home lies, for use cases whose data must stay in one.
 """
 
 from __future__ import annotations
@@ -87,17 +88,19 @@ class Lake:
 
 @dataclass(frozen=True)
 class Settings:
-    """The folders of one installation."""
+    """The folders of one installation, and the region in which they lie, if anybody has said."""
 
     home: Path
     use_cases: Path
+    region: str | None = None
 
     @classmethod
     def load(cls) -> Settings:
         """Read the settings from the environment."""
         home = os.environ.get("RATCHET_HOME") or PROJECT / ".ratchet"
         use_cases = os.environ.get("RATCHET_USE_CASES") or PROJECT / "include" / "use_cases"
-        return cls(Path(home).resolve(), Path(use_cases).resolve())
+        region = os.environ.get("RATCHET_REGION") or None
+        return cls(Path(home).resolve(), Path(use_cases).resolve(), region)
 
     def lake(self, use_case: str) -> Lake:
         """Folders of one use case."""

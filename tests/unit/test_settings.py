@@ -24,7 +24,7 @@ def test_settings_environment_says_where(settings, tmp_path):
 
 @pytest.mark.parametrize("value", [None, ""])
 def test_settings_empty_environment_means_the_project(monkeypatch, value):
-    for name in ("RATCHET_HOME", "RATCHET_USE_CASES"):
+    for name in ("RATCHET_HOME", "RATCHET_USE_CASES", "RATCHET_REGION"):
         monkeypatch.delenv(name, raising=False)
         if value is not None:
             monkeypatch.setenv(name, value)
@@ -59,3 +59,10 @@ def test_lake_folders_are_inside_it_and_apart_from_each_other(settings):
     assert not any(a.is_relative_to(b) for a in paths for b in paths if a is not b)
     others = [settings.lake("trains").root, settings.inbox, settings.mlflow]
     assert not any(path.is_relative_to(other) for path in paths for other in others)
+
+
+def test_settings_region_is_that_of_the_environment(monkeypatch):
+    monkeypatch.setenv("RATCHET_REGION", "eu")
+    assert Settings.load().region == "eu"
+    monkeypatch.setenv("RATCHET_REGION", "")
+    assert Settings.load().region is None

@@ -31,6 +31,7 @@ from ratchet.feeds.records import (
 )
 from ratchet.ledger import Ledger
 from ratchet.settings import Settings
+from ratchet.spec import refuse_other_region
 from ratchet.spec.types import Feed, Spec
 from ratchet.storage import atomic_path, write_atomic
 from ratchet.window import Window
@@ -57,6 +58,8 @@ def land(spec: Spec, window: Window, settings: Settings, run_id: str) -> list[Fe
 
     Raises
     ------
+    AccessError
+        If the use case's data must stay in a region, and this store is in another.
     FeedError
         If the window can't be used: an expected file is missing or can't be read, a feed has more
         quarantined rows than its budget, or its contract was changed incompatibly under the same
@@ -107,9 +110,12 @@ def land_feed(
 
     Raises
     ------
+    AccessError
+        If the use case's data must stay in a region, and this store is in another.
     FeedError
         If its contract was changed incompatibly under the same version, or a raw file was changed.
     """
+    refuse_other_region(spec, settings.region)
     lake, inbox = settings.lake(spec.name), settings.inbox / spec.name / name
     folder = lake.landing(name, window)
     earlier = list(earlier_landings(lake, name, window))

@@ -1,5 +1,6 @@
 """Is this data what it should be? Checks made from the spec and the data, and what they find."""
 
+from ratchet.quality.asof import check_as_of
 from ratchet.quality.feeds import check_feeds
 from ratchet.quality.finding import Finding, read_findings, write_findings
 from ratchet.quality.multiplicity import benjamini_hochberg
@@ -10,6 +11,7 @@ from ratchet.quality.snapshot import check_snapshot, judge_snapshot
 __all__ = [
     "Finding",
     "benjamini_hochberg",
+    "check_as_of",
     "check_feeds",
     "check_segments",
     "check_snapshot",

@@ -7,6 +7,7 @@ from datetime import UTC, timedelta
 
 from croniter import croniter
 
+from ratchet.spec.access import restricted_columns
 from ratchet.spec.source import Field
 from ratchet.spec.types import Spec
 
@@ -21,6 +22,7 @@ def disagreements(spec: Spec) -> Iterator[Disagreement]:
     yield from _of_feeds(spec)
     yield from _of_segments(spec)
     yield from _of_columns(spec)
+    yield from _of_access(spec)
     yield from _of_training(spec)
     yield from _of_floors(spec)
 
@@ -99,6 +101,18 @@ def _of_staleness(spec: Spec) -> Iterator[Disagreement]:
             yield (*field, "age"), f"{limit.age!r} is no numeric feature; name one"
         if unknown := [name for name in limit.features if name not in features]:
             yield (*field, "features"), f"{unknown} are no features; name columns of gold.features"
+
+
+def _of_access(spec: Spec) -> Iterator[Disagreement]:
+    for name, feed in spec.feeds.items():
+        if feed.region not in (None, spec.region):
+            there = f"in {spec.region!r}" if spec.region else "in no region"
+            text = f"keeps its rows in {feed.region!r}, and the use case is {there}; let them agree"
+            yield ("feeds", name, "region"), text
+    for feed_name, column in sorted(restricted_columns(spec)):
+        if column in spec.gold.features:
+            text = f"is {feed_name}.{column}, which is tagged restricted; remove the feature"
+            yield ("gold", "features", column), text
 
 
 def _of_training(spec: Spec) -> Iterator[Disagreement]:

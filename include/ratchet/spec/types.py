@@ -75,6 +75,10 @@ class Column(Model):
     aliases: tuple[str, ...] = Field(
         default=(), description="What a header may call it instead, since a producer renamed it."
     )
+    tags: tuple[Literal["pii", "restricted"], ...] = Field(
+        default=(),
+        description="pii: tells of a person. restricted: no feature may be computed from it.",
+    )
     description: str = Field(min_length=1, description="Meaning, with the unit.")
 
     @model_validator(mode="after")
@@ -121,6 +125,10 @@ class Feed(Model):
         description="One file a day, or one file in all, stamped <feed>_YYYYMMDD.<ending>."
     )
     active: Active
+    region: Name | None = Field(
+        default=None,
+        description="Region that the rows must stay in; the use case must be of the same.",
+    )
     control_file: Literal["required", "optional"] = Field(
         default="optional",
         description="Whether <file name>.manifest.json must lie beside a file. If it does, the "
@@ -401,6 +409,11 @@ class Spec(Model):
     )
     owner: Owner
     tags: tuple[Name, ...] = Field(default=(), description="To find its DAGs by.")
+    region: Name | None = Field(
+        default=None,
+        description="Region that its data must stay in: no store of another one takes it. Leave "
+        "out if it may lie anywhere.",
+    )
     schedule: Schedule
     feeds: dict[Name, Feed] = Field(
         min_length=1, description="Raw files by feed; the name is also the files' prefix."

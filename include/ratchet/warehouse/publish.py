@@ -16,7 +16,7 @@ import pyarrow as pa
 from ratchet.decision import Clause
 from ratchet.errors import BuildError
 from ratchet.settings import Settings
-from ratchet.spec import Spec
+from ratchet.spec import Spec, refuse_other_region
 from ratchet.storage import atomic_path, write_atomic
 from ratchet.warehouse import blocking, verdict
 from ratchet.warehouse.blocking import Block, Cause
@@ -51,9 +51,12 @@ def publish(spec: Spec, window: Window, settings: Settings) -> Publication:
 
     Raises
     ------
+    AccessError
+        If the use case's data must stay in a region, and this store is in another.
     BuildError
         If a layer is not built, or was built from other files or SQL than there are now.
     """
+    refuse_other_region(spec, settings.region)
     subject = verdict.subject(spec, window, settings)
     reports = [_report(spec, window, layer, settings, subject) for layer in get_args(Layer)]
     causes = [cause for report in reports for cause in report.causes]

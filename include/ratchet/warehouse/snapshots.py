@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ratchet.errors import SnapshotError
 from ratchet.settings import Settings
-from ratchet.spec import Spec
+from ratchet.spec import Spec, refuse_restricted, restricted_columns
 from ratchet.storage import atomic_path, write_atomic
 from ratchet.warehouse.publish import feature_columns, read_published
 from ratchet.window import Window
@@ -48,11 +48,17 @@ def take_snapshot(spec: Spec, window: Window, settings: Settings) -> Snapshot:
 
     Raises
     ------
+    AccessError
+        If a feature is computed from a column that is tagged restricted.
     SnapshotError
         If there is no such row.
     BuildError
         If nothing is published.
     """
+    if restricted_columns(spec):
+        from ratchet.lineage import feature_sources
+
+        refuse_restricted(spec, feature_sources(spec, settings))
     gold = spec.gold
     query = f"""
         select

@@ -92,7 +92,7 @@ WRONG_FIELDS = {
     ),
     "key no name": (
         "gold.features.Snow",
-        {"kind": "numeric"},
+        {"kind": "numeric", "known_at": "schedule_known_at"},
         "use small letters, digits and underscores, a letter first",
     ),
     "key unknown": ("gate.min_rocauc", 1, "is not known here; did you mean 'min_roc_auc'?"),
@@ -107,7 +107,7 @@ WRONG_FIELDS = {
     "two roles": ("rule.column", "is_disrupted", "'is_disrupted' is gold.label too"),
     "label read": (
         "gold.features.is_disrupted",
-        {"kind": "numeric"},
+        {"kind": "numeric", "known_at": "schedule_known_at"},
         "is gold.label, which a model",
     ),
     "age no feature": (
@@ -134,9 +134,28 @@ WRONG_FIELDS = {
         "quality.segments.movements",
         [["carrier", "gate"]],
         "names unknown columns ['gate']; name columns of the feed",
-    ),
+    "feature known at a label": (
+        "gold.features.origin.known_at",
+        "label_known_at",
+        "holds no moment of its own; name a column that does",
+    "other region": ("feeds.weather.region", "eu", "in 'eu', and the use case is in no region"),
     "other name": ("name", "trains", "is not the file's name; write 'flights', or rename"),
 }
+
+
+def test_lint_feature_that_is_a_restricted_column_is_refused(edited):
+    path = edited("feeds.schedules.columns.distance_mi.tags", ["pii", "restricted"])
+    (problem,) = lint(path)
+    assert problem.startswith(f"flights.yaml:{line_of(path, 'gold.features.distance_mi')}: ")
+    assert "is schedules.distance_mi, which is tagged restricted; remove the feature" in problem
+
+
+def test_lint_feed_of_the_use_cases_region_is_let_through(edited):
+    path = edited("region", "eu")
+    text = path.read_text()
+    path.write_text(text.replace("  schedules:\n", "  schedules:\n    region: eu\n"))
+    assert lint(path) == []
+    assert load_spec(path).feeds["schedules"].region == "eu"
 
 
 @pytest.mark.parametrize(("field", "value", "expected"), WRONG_FIELDS.values(), ids=WRONG_FIELDS)
