@@ -134,10 +134,12 @@ WRONG_FIELDS = {
         "quality.segments.movements",
         [["carrier", "gate"]],
         "names unknown columns ['gate']; name columns of the feed",
+    ),
     "feature known at a label": (
         "gold.features.origin.known_at",
         "label_known_at",
         "holds no moment of its own; name a column that does",
+    ),
     "other region": ("feeds.weather.region", "eu", "in 'eu', and the use case is in no region"),
     "other name": ("name", "trains", "is not the file's name; write 'flights', or rename"),
 }
