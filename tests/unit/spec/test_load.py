@@ -155,7 +155,7 @@ def test_lint_feature_that_is_a_restricted_column_is_refused(edited):
 def test_lint_feed_of_the_use_cases_region_is_let_through(edited):
     path = edited("region", "eu")
     text = path.read_text()
-    path.write_text(text.replace("  schedules:\n", "  schedules:\n    region: eu\n"))
+    path.write_text(text.replace("  schedules:\n", "  schedules:\n    region: eu\n", 1))
     assert lint(path) == []
     assert load_spec(path).feeds["schedules"].region == "eu"
 
