@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from ratchet.errors import SnapshotError
@@ -74,7 +76,7 @@ def take_snapshot(spec: Spec, window: Window, settings: Settings) -> Snapshot:
     if rows.empty:
         raise SnapshotError(f"{spec.name}: no label was known by {window.end}; build more windows")
     folder = settings.lake(spec.name).snapshots
-    snapshot_id = _content_id(rows)
+    snapshot_id = content_id(rows)
     path, record = folder / f"{snapshot_id}.parquet", folder / f"{snapshot_id}.json"
     if not record.exists():
         snapshot = Snapshot(
@@ -112,7 +114,7 @@ def load_snapshot(spec: Spec, snapshot_id: str, settings: Settings) -> pd.DataFr
         raise SnapshotError(f"{spec.name} has no snapshot {snapshot_id}: {path} is missing")
     try:
         rows = pd.read_parquet(path)
-        found = _content_id(rows)
+        found = content_id(rows)
     except (OSError, ValueError) as error:
         raise SnapshotError(f"{path} can't be read: {error}; take the snapshot again") from error
     if found != snapshot_id:
@@ -120,11 +122,75 @@ def load_snapshot(spec: Spec, snapshot_id: str, settings: Settings) -> pd.DataFr
     return rows
 
 
-def _content_id(rows: pd.DataFrame) -> str:
-    """Hash the names, types and values of a table, but not how a file stores them."""
-    import pandas as pd
+def content_id(rows: pd.DataFrame) -> str:
+    """Hash a table's names, kinds and values in its order, however it is held or stored.
 
-    schema = {name: str(kind) for name, kind in rows.dtypes.items()}
-    digest = hashlib.sha256(json.dumps(schema).encode())
-    digest.update(pd.util.hash_pandas_object(rows, index=False).to_numpy().tobytes())
+    Parameters
+    ----------
+    rows
+        Columns of numbers, booleans, text and moments (naive UTC).
+
+    Returns
+    -------
+    str
+        SHA-256, 64 hexadecimal digits, of these bytes, all numbers little-endian: the JSON of
+        `[[name, kind], …]`; the number of rows as int64; and of each column in turn, one byte a
+        row that says whether a value is there (NaN is none), then the values, 0 or nothing where
+        none is. A `number` is an IEEE 754 double (-0.0 as 0.0), a `boolean` a byte, a `moment` the
+        microseconds since 1970 as int64, and `text` the lengths in bytes as int64, then all of it
+        in UTF-8. Nothing depends on pandas' or Arrow's own types, on chunks, or on the machine.
+
+    Raises
+    ------
+    SnapshotError
+        If a column is of another kind.
+    """
+    import pyarrow as pa
+
+    columns = {str(name): pa.array(rows[name], from_pandas=True) for name in rows.columns}
+    kinds = [[name, _kind(name, column)] for name, column in columns.items()]
+    digest = hashlib.sha256(json.dumps(kinds, separators=(",", ":")).encode())
+    digest.update(len(rows).to_bytes(8, "little"))
+    for (_, kind), column in zip(kinds, columns.values(), strict=True):
+        flat = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+        digest.update(np.asarray(flat.is_valid()).astype("u1").tobytes())
+        for part in _canonical(flat, kind):
+            digest.update(part)
     return digest.hexdigest()
+
+
+def _kind(name: str, column: Any) -> str:
+    from pyarrow import types
+
+    kind = column.type.value_type if types.is_dictionary(column.type) else column.type
+    if types.is_boolean(kind):
+        return "boolean"
+    if types.is_integer(kind) or types.is_floating(kind):
+        return "number"
+    if types.is_timestamp(kind) and kind.tz is None:
+        return "moment"
+    if types.is_string(kind) or types.is_large_string(kind) or types.is_null(kind):
+        return "text"
+    raise SnapshotError(
+        f"column {name} holds {kind}, which no snapshot can; cast it in gold to a double, a "
+        "boolean, a varchar or a timestamp"
+    )
+
+
+def _canonical(column: Any, kind: str) -> Iterator[bytes]:
+    import pyarrow as pa
+
+    if kind == "number":
+        values = np.asarray(column.cast(pa.float64()).fill_null(0.0))
+        yield (values + 0.0).astype("<f8").tobytes()
+    elif kind == "boolean":
+        yield np.asarray(column.fill_null(False)).astype("u1").tobytes()
+    elif kind == "moment":
+        moments = column.cast(pa.timestamp("us")).cast(pa.int64()).fill_null(0)
+        yield np.asarray(moments).astype("<i8").tobytes()
+    else:
+        text = pa.concat_arrays([column.cast(pa.large_string()).fill_null("")])
+        _, ends, content = text.buffers()
+        bounds = np.frombuffer(ends, np.int64)[text.offset : text.offset + len(text) + 1]
+        yield np.diff(bounds).astype("<i8").tobytes()
+        yield content.slice(bounds[0], bounds[-1] - bounds[0]).to_pybytes() if content else b""

@@ -1,10 +1,14 @@
+import duckdb
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from three_weeks import BASE, LATER
 
 from ratchet.errors import BuildError, SnapshotError
 from ratchet.settings import Settings
 from ratchet.warehouse import load_snapshot, take_snapshot
+from ratchet.warehouse.snapshots import content_id
 from ratchet.window import Window
 
 LAST = LATER[-1]
@@ -70,3 +74,89 @@ def test_snapshot_without_labels_is_refused(three_weeks, flights_spec):
 def test_snapshot_before_anything_is_published_is_refused(tmp_path, flights_spec):
     with pytest.raises(BuildError, match="nothing is published"):
         take_snapshot(flights_spec, LAST, Settings(tmp_path, tmp_path))
+
+
+# Of the bytes that `content_id` documents, typed by hand into a shell:
+# { printf '[["flight","text"],["delay","number"],["late","boolean"],["at","moment"]]'
+#   printf '\x03\0\0\0\0\0\0\0'                                              # three rows
+#   printf '\x01\x01\0'                                                      # flight: a, é, none
+#   printf '\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0a\xc3\xa9'
+#   printf '\x01\0\x01\0\0\0\0\0\0\xf8\x3f\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0'  # 1.5, none, -0.0
+#   printf '\x01\x01\x01\x01\0\x01'                                          # true, false, true
+#   printf '\x01\x01\0\x00\xc0\x97\xcf\x2e\xd2\x04\0'                        # 2013-01-01,
+#   printf '\xff\xff\xff\xff\xff\xff\xff\xff\0\0\0\0\0\0\0\0'                # 1 µs early, none
+# } | sha256sum
+BY_HAND = "4bddd84df703e3cf466eae9a153d5c4141064ff50fc353b2831f1e7d762e16cb"
+
+
+def small_table():
+    moments = ["2013-01-01T00:00:00.000000", "1969-12-31T23:59:59.999999", None]
+    return pd.DataFrame(
+        {
+            "flight": ["a", "é", None],
+            "delay": [1.5, np.nan, -0.0],
+            "late": [True, False, True],
+            "at": pd.to_datetime(moments).astype("datetime64[us]"),
+        }
+    )
+
+
+def chunked(rows):
+    halves = [pa.Table.from_pandas(rows[:1]), pa.Table.from_pandas(rows[1:])]
+    return pa.concat_tables(halves).to_pandas(types_mapper=pd.ArrowDtype)
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        lambda rows: rows,
+        lambda rows: rows.convert_dtypes(),
+        lambda rows: rows.convert_dtypes(dtype_backend="pyarrow"),
+        lambda rows: rows.astype({"flight": "object", "at": "datetime64[ns]"}),
+        lambda rows: rows.astype({"flight": "category", "delay": "float32"}),
+        lambda rows: rows.assign(
+            flight=rows["flight"].astype("string[pyarrow]"), delay=[1.5, None, 0]
+        ),
+        lambda rows: pd.concat([rows, rows])[3:].set_axis([7, 8, 9]),
+        chunked,
+    ],
+)
+def test_content_id_is_the_hash_of_the_bytes_that_it_documents(held):
+    assert content_id(held(small_table())) == BY_HAND
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda rows: rows.rename(columns={"delay": "delays"}),
+        lambda rows: rows[::-1],
+        lambda rows: rows[["delay", "flight", "late", "at"]],
+        lambda rows: rows.assign(delay=[1.5, 0.0, 0.0]),
+        lambda rows: rows.assign(delay=[np.nextafter(1.5, 2), None, 0.0]),
+        lambda rows: rows.assign(flight=["aé", "", None]),
+        lambda rows: rows.assign(flight=["a", "é", ""]),
+        lambda rows: rows.assign(late=[1.0, 0.0, 1.0]),
+        lambda rows: rows.assign(at=rows["at"] + pd.Timedelta(1, "us")),
+        lambda rows: rows[:2],
+    ],
+)
+def test_content_id_differs_with_every_change_of_content(change):
+    assert content_id(change(small_table())) != BY_HAND
+
+
+def test_content_of_another_kind_is_refused():
+    with pytest.raises(SnapshotError, match=r"column b holds .*binary.*cast it in gold"):
+        content_id(pd.DataFrame({"b": [b"raw"]}))
+
+
+def test_snapshot_id_does_not_depend_on_threads(copy, flights_spec, monkeypatch):
+    connect, ids = duckdb.connect, set()
+    for threads in (1, 4):
+        monkeypatch.setattr(
+            "duckdb.connect",
+            lambda *args, threads=threads, **kwargs: connect(
+                *args, **kwargs, config={"threads": threads}
+            ),
+        )
+        ids.add(take_snapshot(flights_spec, LAST, copy).id)
+    assert len(ids) == 1
