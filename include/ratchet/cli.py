@@ -113,6 +113,14 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--sample", type=int, default=5, help="moments of decision to rebuild (default 5)"
     )
+    sub = command(
+        "trace", _trace, "Walk from a prediction back to files' lines, or on from a file."
+    )
+    sub.add_argument("use_case")
+    start = sub.add_mutually_exclusive_group(required=True)
+    start.add_argument("--key", help="of a decision: what was its prediction made of?")
+    start.add_argument("--file", help="name or SHA-256 of a landed file: what was made of it?")
+    sub.add_argument("--full", action="store_true", help="name every line of every file")
     _level(sub)
     return parser
 
@@ -341,3 +349,16 @@ def _check_as_of(arguments: argparse.Namespace) -> bool:
     for finding in findings:
         print(finding.text)
     return any(finding.is_fault for finding in findings)
+
+
+def _trace(arguments: argparse.Namespace) -> None:
+    from ratchet.lineage import backward_text, forward_text, trace_file, trace_prediction
+    from ratchet.spec import load_spec
+
+    settings = _settings(arguments)
+    spec = load_spec(settings.use_cases / f"{arguments.use_case}.yaml")
+    if arguments.key:
+        print(backward_text(trace_prediction(spec, arguments.key, settings), full=arguments.full))
+        return
+    for trace in trace_file(spec, arguments.file, settings):
+        print(forward_text(trace))

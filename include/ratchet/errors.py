@@ -10,6 +10,7 @@
     ├── SnapshotError        training data is empty, changed, or not what its id says
     ├── TrainingError        an estimator could not be fitted
     ├── EvidenceError        a number that a decision needs is missing, NaN or empty
+    ├── LineageError         there is nothing to trace: no such prediction or file
     ├── LedgerError          the ledger is broken or refuses an entry
     ├── ReleaseError         a release is missing, or is not what its record says
     └── OrchestrationError   Airflow did not do what was asked of it
@@ -46,6 +47,10 @@ class TrainingError(RatchetError):
 
 class EvidenceError(RatchetError):
     """A number that a decision needs is missing, NaN or empty."""
+
+
+class LineageError(RatchetError):
+    """There is nothing to trace: no such prediction or file."""
 
 
 class LedgerError(RatchetError):

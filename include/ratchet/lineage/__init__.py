@@ -1,5 +1,18 @@
 """Where everything came from, and where it went: columns, rows, files, models, predictions."""
 
 from ratchet.lineage.graph import Graph, column_lineage, feature_sources, load_graph
+from ratchet.lineage.trace import BackwardTrace, ForwardTrace, trace_file, trace_prediction
+from ratchet.lineage.wording import backward_text, forward_text
 
-__all__ = ["Graph", "column_lineage", "feature_sources", "load_graph"]
+__all__ = [
+    "BackwardTrace",
+    "ForwardTrace",
+    "Graph",
+    "backward_text",
+    "column_lineage",
+    "feature_sources",
+    "forward_text",
+    "load_graph",
+    "trace_file",
+    "trace_prediction",
+]

@@ -15,7 +15,12 @@ from ratchet.warehouse.publish import (
     read_published,
     why_blocked,
 )
-from ratchet.warehouse.snapshots import Snapshot, load_snapshot, take_snapshot
+from ratchet.warehouse.snapshots import (
+    Snapshot,
+    describe_snapshot,
+    load_snapshot,
+    take_snapshot,
+)
 from ratchet.warehouse.verdict import sql_sha256
 
 __all__ = [
@@ -27,6 +32,7 @@ __all__ = [
     "Snapshot",
     "build",
     "compile_project",
+    "describe_snapshot",
     "load_snapshot",
     "open_blocks",
     "publish",

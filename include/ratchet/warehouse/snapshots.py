@@ -90,6 +90,15 @@ def take_snapshot(spec: Spec, window: Window, settings: Settings) -> Snapshot:
         with atomic_path(path) as draft:
             rows.to_parquet(draft, index=False)
         write_atomic(record, snapshot.model_dump_json(indent=1, exclude={"path"}).encode())
+    return describe_snapshot(spec, snapshot_id, settings)
+
+
+def describe_snapshot(spec: Spec, snapshot_id: str, settings: Settings) -> Snapshot:
+    """Return what was noted of a snapshot when it was taken; raise SnapshotError if it is gone."""
+    folder = settings.lake(spec.name).snapshots
+    path, record = folder / f"{snapshot_id}.parquet", folder / f"{snapshot_id}.json"
+    if not (path.exists() and record.exists()):
+        raise SnapshotError(f"{spec.name} has no snapshot {snapshot_id}: {path} is missing")
     return Snapshot(path=path, **json.loads(record.read_bytes()))
 
 
@@ -109,9 +118,7 @@ def load_snapshot(spec: Spec, snapshot_id: str, settings: Settings) -> pd.DataFr
     """
     import pandas as pd
 
-    path = settings.lake(spec.name).snapshots / f"{snapshot_id}.parquet"
-    if not path.exists():
-        raise SnapshotError(f"{spec.name} has no snapshot {snapshot_id}: {path} is missing")
+    path = describe_snapshot(spec, snapshot_id, settings).path
     try:
         rows = pd.read_parquet(path)
         found = content_id(rows)

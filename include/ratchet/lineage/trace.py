@@ -1,0 +1,327 @@
+"""From a prediction back to the lines of the files it was made of, and from a file forward."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+
+import duckdb
+
+from ratchet.errors import LineageError
+from ratchet.feeds import LandedFile, read_landings
+from ratchet.ledger import Ledger
+from ratchet.lineage.graph import load_graph
+from ratchet.lineage.rows import FileRows, Rows, Step, published
+from ratchet.registry import Release, load_release
+from ratchet.settings import PROJECT, Settings
+from ratchet.spec import Spec
+from ratchet.warehouse import Snapshot, describe_snapshot, read_features, sql_sha256
+from ratchet.window import Window
+
+_EXAMPLES = 3  # of touched predictions: enough to look one up
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A decision as it was scored: by which version, on what day's data."""
+
+    key: str
+    decided_at: str
+    window: str
+    role: str
+    version: str
+    probability: float
+    threshold: float
+    is_acted: bool
+
+
+@dataclass(frozen=True)
+class Code:
+    """What made the data: the hash of all SQL then and now, and the commit, where it is known."""
+
+    sql_then: str | None
+    sql_now: str
+    commit: str | None
+
+
+@dataclass(frozen=True)
+class BackwardTrace:
+    """All that a prediction was made of.
+
+    `release` and `snapshot` are None where the rule decided. `again` is what the release answers
+    to today's gold row: anything but the prediction's own probability means that the row changed.
+    """
+
+    use_case: str
+    prediction: Prediction
+    release: Release | None
+    trigger: str | None
+    snapshot: Snapshot | None
+    again: float
+    code: Code
+    steps: list[Step]
+    files: list[FileRows]
+    own: dict[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class TouchedSnapshot:
+    """A training snapshot with rows that were made of a file's, and the releases trained on it."""
+
+    id: str
+    rows: int
+    touched: int
+    versions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ForwardTrace:
+    """All that was made of a file.
+
+    `tables` counts rows by table. `predictions` are those whose own features were made of the
+    file's rows; `by_releases` those that a release answered which had learned from them.
+    """
+
+    use_case: str
+    feed: str
+    window: str
+    file: LandedFile
+    tables: dict[str, int]
+    snapshots: list[TouchedSnapshot]
+    predictions: int
+    acted: int
+    examples: list[str]
+    by_releases: int
+
+
+def trace_prediction(spec: Spec, key: str, settings: Settings) -> BackwardTrace:
+    """Walk back from a prediction to the lines of the files that it was made of.
+
+    Parameters
+    ----------
+    key
+        Of the decision, as in the features table.
+
+    Raises
+    ------
+    LineageError
+        If nothing was predicted for it.
+    BuildError
+        If nothing is published, or a model's rows can't be followed.
+    ReleaseError
+        If the version that answered is not what was released.
+    """
+    prediction = _prediction(spec, key, settings)
+    gold, table = spec.gold, f"gold.{spec.gold.features_table}"
+    is_rule = prediction.role == "rule"
+    release = None if is_rule else load_release(spec, prediction.version, settings)
+    used = {spec.rule.column} if release is None else {*release.candidate.features}
+    with published(settings.lake(spec.name).published) as connection:
+        rows = Rows(load_graph(spec, settings), connection)
+        steps, files = rows.made_of(table, (gold.key, key), used)
+        own = {
+            f"{step.model.table} {file}": tuple(lines)
+            for step in steps
+            if gold.key in step.model.columns and "_row" in step.model.columns
+            for file, lines in connection.execute(
+                f"select _file, list(_row order by _row) from "  # noqa: S608
+                f"({rows.marked(step.model.table, '*')}) where {gold.key} = ? group by _file",
+                [key],
+            ).fetchall()
+        }
+    return BackwardTrace(
+        use_case=spec.name,
+        prediction=prediction,
+        release=release,
+        trigger=_trigger(spec, release, settings) if release else None,
+        snapshot=describe_snapshot(spec, release.manifest.snapshot_id, settings)
+        if release
+        else None,
+        again=_answer_again(spec, prediction, release, settings),
+        code=_code(spec, prediction.window, settings),
+        steps=steps,
+        files=files,
+        own=own,
+    )
+
+
+def trace_file(spec: Spec, name: str, settings: Settings) -> list[ForwardTrace]:
+    """Walk forward from a landed file to every table, model and prediction that it touched.
+
+    Parameters
+    ----------
+    name
+        Its name, or the first eight or more digits of its SHA-256. A name that came again with
+        other content is traced once for each.
+
+    Raises
+    ------
+    LineageError
+        If no such file has landed.
+    BuildError
+        If nothing is published, or a model's rows can't be followed.
+    """
+    found = [
+        (landing.feed, landing.window, file)
+        for window in _windows(spec, settings)
+        for landing in read_landings(spec, window, settings)
+        for file in landing.files
+        if name == file.name or (len(name) >= 8 and file.sha256.startswith(name.lower()))
+    ]
+    if not found:
+        raise LineageError(
+            f"{spec.name}: no file {name!r} has landed; give the name or the SHA-256 of a file "
+            f"that stands in a manifest below {settings.lake(spec.name).root / 'landing'}"
+        )
+    return [_trace_forward(spec, *landed, settings) for landed in found]
+
+
+def _trace_forward(
+    spec: Spec, feed: str, window: str, file: LandedFile, settings: Settings
+) -> ForwardTrace:
+    gold, lake = spec.gold, settings.lake(spec.name)
+    features, outcomes = f"gold.{gold.features_table}", f"gold.{gold.outcomes_table}"
+    targets = {
+        features: {*gold.features, gold.key},
+        outcomes: {gold.label, gold.label_known_at, gold.key},
+    }
+    since = Window.parse(window).start.replace(tzinfo=None)
+    with published(lake.published) as connection:
+        rows = Rows(load_graph(spec, settings), connection)
+        tables = rows.touched_by(file.sha256, since, targets)
+        connection.execute(
+            f"create temp table touched_features as {rows.marked(features, gold.key)}"
+        )
+        connection.execute(
+            f"create temp table touched as from touched_features union "
+            f"{rows.marked(outcomes, gold.key)}"
+        )
+        snapshots = _touched_snapshots(spec, connection, settings)
+        versions = [version for snapshot in snapshots for version in snapshot.versions]
+        predictions, acted, examples, by_releases = _touched_predictions(
+            spec, connection, versions, settings
+        )
+    return ForwardTrace(
+        use_case=spec.name,
+        feed=feed,
+        window=window,
+        file=file,
+        tables=tables,
+        snapshots=snapshots,
+        predictions=predictions,
+        acted=acted,
+        examples=examples,
+        by_releases=by_releases,
+    )
+
+
+def _touched_snapshots(
+    spec: Spec, connection: duckdb.DuckDBPyConnection, settings: Settings
+) -> list[TouchedSnapshot]:
+    lake = settings.lake(spec.name)
+    versions: dict[str, list[str]] = {}
+    for folder in sorted(lake.releases.glob("*/"), key=lambda path: (len(path.name), path.name)):
+        manifest = load_release(spec, folder.name, settings).manifest
+        versions.setdefault(manifest.snapshot_id, []).append(folder.name)
+    touched = []
+    for path in sorted(lake.snapshots.glob("*.parquet")):
+        row = connection.execute(
+            f"select count(*), count(*) filter ({spec.gold.key} in (from touched)) "  # noqa: S608
+            "from read_parquet(?)",
+            [str(path)],
+        ).fetchone()
+        if row and row[1]:
+            of = tuple(versions.get(path.stem, ()))
+            touched.append(TouchedSnapshot(path.stem, int(row[0]), int(row[1]), of))
+    return sorted(touched, key=lambda snapshot: (snapshot.rows, snapshot.id))
+
+
+def _touched_predictions(
+    spec: Spec, connection: duckdb.DuckDBPyConnection, versions: list[str], settings: Settings
+) -> tuple[int, int, list[str], int]:
+    folder = settings.lake(spec.name).predictions
+    if not any(folder.glob("*.parquet")):
+        return 0, 0, [], 0
+    key = spec.gold.key
+    query = f"""
+        select
+            count(*) filter (is_touched),
+            count(*) filter (is_touched and is_acted),
+            coalesce(list({key} order by {key}) filter (is_touched), [])[:{_EXAMPLES}],
+            count(*) filter (list_contains(?, version))
+        from (
+            select *, {key} in (from touched_features) as is_touched
+            from read_parquet(?) where is_decision
+        )"""  # noqa: S608
+    row = connection.execute(query, [versions or [""], str(folder / "*.parquet")]).fetchone()
+    predictions, acted, examples, by_releases = row or (0, 0, [], 0)
+    return predictions, acted, examples, by_releases
+
+
+def _prediction(spec: Spec, key: str, settings: Settings) -> Prediction:
+    folder, gold = settings.lake(spec.name).predictions, spec.gold
+    query = f"""
+        select {gold.key}, {gold.decided_at}::varchar, "window", role, version, probability,
+            threshold, is_acted
+        from read_parquet(?) where {gold.key} = ? and is_decision"""  # noqa: S608
+    rows = []
+    if any(folder.glob("*.parquet")):
+        rows = duckdb.execute(query, [str(folder / "*.parquet"), key]).fetchall()
+    if not rows:
+        raise LineageError(
+            f"{spec.name}: nothing was predicted for {gold.key} {key!r}; "
+            f"look one up in gold.fct_predictions"
+        )
+    return Prediction(*rows[-1])
+
+
+def _answer_again(
+    spec: Spec, prediction: Prediction, release: Release | None, settings: Settings
+) -> float:
+    """Return what the same version answers to today's gold row."""
+    frame = read_features(spec, Window.parse(prediction.window), settings)
+    row = frame[frame[spec.gold.key] == prediction.key]
+    if row.empty:
+        raise LineageError(
+            f"{spec.name}: {prediction.key} was predicted, and {spec.gold.features_table} has no "
+            f"such row any more; build {prediction.window} again"
+        )
+    answers = release.answers(row) if release else row[spec.rule.column].to_numpy()
+    return float(answers[0])
+
+
+def _trigger(spec: Spec, release: Release, settings: Settings) -> str:
+    """Return why the release was trained, as the ledger knows it."""
+    reasons = [
+        str(decision.evidence["reason"])
+        for decision in Ledger(settings.lake(spec.name).ledger).decisions("retrain")
+        if decision.window == release.manifest.window and decision.verdict == "requested"
+    ]
+    return reasons[-1] if reasons else "new data, or by hand"
+
+
+def _code(spec: Spec, window: str, settings: Settings) -> Code:
+    decisions = Ledger(settings.lake(spec.name).ledger).decisions("data")
+    used = [
+        d.subject.get("code") for d in decisions if (d.window, d.verdict) == (window, "accepted")
+    ]
+    return Code(sql_then=used[-1] if used else None, sql_now=sql_sha256(), commit=_commit())
+
+
+def _commit() -> str | None:
+    """Return the commit that is checked out, with `+` if files differ from it; None without git."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(PROJECT), *arguments]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
+        return done.stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _windows(spec: Spec, settings: Settings) -> list[Window]:
+    folders = (settings.lake(spec.name).root / "landing" / next(iter(spec.feeds))).glob("*/")
+    return sorted(Window.parse(folder.name) for folder in folders)
