@@ -280,14 +280,15 @@ def _answer_again(
 ) -> float:
     """Return what the same version answers to today's gold row."""
     frame = read_features(spec, Window.parse(prediction.window), settings)
-    row = frame[frame[spec.gold.key] == prediction.key]
-    if row.empty:
+    is_asked = (frame[spec.gold.key] == prediction.key).to_numpy()
+    if not is_asked.any():
         raise LineageError(
             f"{spec.name}: {prediction.key} was predicted, and {spec.gold.features_table} has no "
             f"such row any more; build {prediction.window} again"
         )
-    answers = release.answers(row) if release else row[spec.rule.column].to_numpy()
-    return float(answers[0])
+    # all of the window at once, as it was scored: the last bits depend on who else is asked
+    answers = release.answers(frame) if release else frame[spec.rule.column].to_numpy()
+    return float(answers[is_asked][0])
 
 
 def _trigger(spec: Spec, release: Release, settings: Settings) -> str:
@@ -301,11 +302,15 @@ def _trigger(spec: Spec, release: Release, settings: Settings) -> str:
 
 
 def _code(spec: Spec, window: str, settings: Settings) -> Code:
-    decisions = Ledger(settings.lake(spec.name).ledger).decisions("data")
-    used = [
-        d.subject.get("code") for d in decisions if (d.window, d.verdict) == (window, "accepted")
-    ]
-    return Code(sql_then=used[-1] if used else None, sql_now=sql_sha256(), commit=_commit())
+    """Return what code built a window: with itself, or first of all with a later one."""
+    end = Window.parse(window).end
+    built = {
+        Window.parse(decision.window).end: decision.subject["code"]
+        for decision in Ledger(settings.lake(spec.name).ledger).decisions("data")
+        if decision.verdict == "accepted" and Window.parse(decision.window).end >= end
+    }
+    then = built[min(built)] if built else None
+    return Code(sql_then=then, sql_now=sql_sha256(), commit=_commit())
 
 
 def _commit() -> str | None:
