@@ -1,6 +1,6 @@
 # Everything a person types. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help demo replay approve refuse env dev lint test mlflow lock clean
+.PHONY: help demo replay approve refuse env dev lint test catalogue mlflow lock clean
 SHELL := bash
 
 VENV := .venv
@@ -67,6 +67,9 @@ lint: dev ## Check format, style, types and SQL; change nothing
 
 test: dev ## Run all tests
 	$(BIN)/python -m pytest
+
+catalogue: env ## Write one page on all tables: owners, state, lineage, and who uses a column
+	@$(BIN)/ratchet catalogue
 
 mlflow: env ## Show runs, versions and aliases in MLflow's own UI
 	$(BIN)/mlflow server --host 127.0.0.1 --port $${MLFLOW_PORT:-5000} \

@@ -114,6 +114,12 @@ def _parser() -> argparse.ArgumentParser:
         "--sample", type=int, default=5, help="moments of decision to rebuild (default 5)"
     )
     sub = command(
+        "catalogue", _catalogue, "Write a page on all tables: owners, state, lineage, use."
+    )
+    sub.add_argument("use_case", nargs="?", default="flights")
+    _level(sub)
+
+    sub = command(
         "trace", _trace, "Walk from a prediction back to files' lines, or on from a file."
     )
     sub.add_argument("use_case")
@@ -355,8 +361,20 @@ def _trace(arguments: argparse.Namespace) -> None:
     from ratchet.lineage import backward_text, forward_text, trace_file, trace_prediction
     from ratchet.spec import load_spec
 
+
+def _catalogue(arguments: argparse.Namespace) -> None:
+    from ratchet.lineage import write_catalogue
+
     settings = _settings(arguments)
-    spec = load_spec(settings.use_cases / f"{arguments.use_case}.yaml")
+    spec = _spec(arguments)
+    print(write_catalogue(spec, settings))
+
+
+def _trace(arguments: argparse.Namespace) -> None:
+    from ratchet.lineage import backward_text, forward_text, trace_file, trace_prediction
+
+    settings = _settings(arguments)
+    spec = _spec(arguments)
     if arguments.key:
         print(backward_text(trace_prediction(spec, arguments.key, settings), full=arguments.full))
         return

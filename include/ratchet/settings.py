@@ -112,6 +112,19 @@ class Settings:
         return self.home / "inbox"
 
     @property
+    def reports_lineage(self) -> bool:
+        """Whether somebody has named a target for OpenLineage events, as its client reads it."""
+        if os.environ.get("OPENLINEAGE_DISABLED", "").lower() == "true":
+            return False
+        files = [Path("openlineage.yml"), Path.home() / ".openlineage" / "openlineage.yml"]
+        return any(path.is_file() for path in files) or any(
+            name in ("OPENLINEAGE_URL", "OPENLINEAGE_CONFIG")
+            or name.startswith("OPENLINEAGE__TRANSPORT")
+            for name, value in os.environ.items()
+            if value
+        )
+
+    @property
     def mlflow(self) -> Path:
         """Folder of the local MLflow store and its artifacts."""
         return self.home / "mlflow"

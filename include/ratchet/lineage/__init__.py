@@ -1,5 +1,7 @@
 """Where everything came from, and where it went: columns, rows, files, models, predictions."""
 
+from ratchet.lineage.catalogue import write_catalogue
+from ratchet.lineage.events import reported
 from ratchet.lineage.graph import Graph, column_lineage, feature_sources, load_graph
 from ratchet.lineage.trace import BackwardTrace, ForwardTrace, trace_file, trace_prediction
 from ratchet.lineage.wording import backward_text, forward_text
@@ -13,6 +15,8 @@ __all__ = [
     "feature_sources",
     "forward_text",
     "load_graph",
+    "reported",
     "trace_file",
     "trace_prediction",
+    "write_catalogue",
 ]

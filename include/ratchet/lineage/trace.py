@@ -163,7 +163,7 @@ def trace_file(spec: Spec, name: str, settings: Settings) -> list[ForwardTrace]:
     """
     found = [
         (landing.feed, landing.window, file)
-        for window in _windows(spec, settings)
+        for window in landed_windows(spec, settings)
         for landing in read_landings(spec, window, settings)
         for file in landing.files
         if name == file.name or (len(name) >= 8 and file.sha256.startswith(name.lower()))
@@ -327,6 +327,7 @@ def _commit() -> str | None:
         return None
 
 
-def _windows(spec: Spec, settings: Settings) -> list[Window]:
+def landed_windows(spec: Spec, settings: Settings) -> list[Window]:
+    """Return the windows that have landed, oldest first."""
     folders = (settings.lake(spec.name).root / "landing" / next(iter(spec.feeds))).glob("*/")
     return sorted(Window.parse(folder.name) for folder in folders)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any
@@ -80,6 +81,15 @@ def window_of(context: dict[str, Any]) -> Window:
     return Window(run.data_interval_start, run.data_interval_end)
 
 
+def _reported(run: Run, task: str) -> AbstractContextManager[None]:
+    """Tell of a task's inputs and outputs, where a target for that is configured."""
+    if not run.settings.reports_lineage:
+        return nullcontext()
+    from ratchet.lineage import reported
+
+    return reported(task, *run.stage, run.id, skips=AirflowSkipException)
+
+
 def body(function: Callable[..., Facts | str | bool]) -> Callable[..., Facts | str | bool]:
     """Make a task body of a function that takes a `Run`."""
 
@@ -91,7 +101,9 @@ def body(function: Callable[..., Facts | str | bool]) -> Callable[..., Facts | s
         context = dict(get_current_context())
         try:
             spec = load_spec(settings.use_cases / f"{use_case}.yaml")
-            return function(Run(spec, window_of(context), settings, context), **kwargs)
+            run = Run(spec, window_of(context), settings, context)
+            with _reported(run, function.__name__):
+                return function(run, **kwargs)
         except (RatchetError, ValueError) as error:
             raise AirflowFailException(f"{type(error).__name__}: {error}") from error
 
