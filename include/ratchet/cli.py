@@ -70,6 +70,22 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--reason", default="", help="for the ledger")
         _level(sub)
 
+    sub = command(
+        "catalogue", _catalogue, "Write a page on all tables: owners, state, lineage, use."
+    )
+    sub.add_argument("use_case", nargs="?", default="flights")
+    _level(sub)
+
+    sub = command(
+        "trace", _trace, "Walk from a prediction back to files' lines, or on from a file."
+    )
+    sub.add_argument("use_case")
+    start = sub.add_mutually_exclusive_group(required=True)
+    start.add_argument("--key", help="of a decision: what was its prediction made of?")
+    start.add_argument("--file", help="name or SHA-256 of a landed file: what was made of it?")
+    sub.add_argument("--full", action="store_true", help="name every line of every file")
+    _level(sub)
+
     sub = command("summary", _summary, "Print what a use case did so far, and write it as a page.")
     _level(sub)
 
@@ -113,20 +129,6 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--sample", type=int, default=5, help="moments of decision to rebuild (default 5)"
     )
-    sub = command(
-        "catalogue", _catalogue, "Write a page on all tables: owners, state, lineage, use."
-    )
-    sub.add_argument("use_case", nargs="?", default="flights")
-    _level(sub)
-
-    sub = command(
-        "trace", _trace, "Walk from a prediction back to files' lines, or on from a file."
-    )
-    sub.add_argument("use_case")
-    start = sub.add_mutually_exclusive_group(required=True)
-    start.add_argument("--key", help="of a decision: what was its prediction made of?")
-    start.add_argument("--file", help="name or SHA-256 of a landed file: what was made of it?")
-    sub.add_argument("--full", action="store_true", help="name every line of every file")
     _level(sub)
     return parser
 
@@ -232,6 +234,23 @@ def _answer(arguments: argparse.Namespace) -> int:
         client.answer(question, option, reason=arguments.reason)
         print(f"{question.subject} {option}")
     return 0
+
+
+def _catalogue(arguments: argparse.Namespace) -> None:
+    from ratchet.lineage import write_catalogue
+
+    print(write_catalogue(_spec(arguments), _settings(arguments)))
+
+
+def _trace(arguments: argparse.Namespace) -> None:
+    from ratchet.lineage import backward_text, forward_text, trace_file, trace_prediction
+
+    spec, settings = _spec(arguments), _settings(arguments)
+    if arguments.key:
+        print(backward_text(trace_prediction(spec, arguments.key, settings), full=arguments.full))
+        return
+    for trace in trace_file(spec, arguments.file, settings):
+        print(forward_text(trace))
 
 
 def _summary(arguments: argparse.Namespace) -> None:
@@ -355,28 +374,3 @@ def _check_as_of(arguments: argparse.Namespace) -> bool:
     for finding in findings:
         print(finding.text)
     return any(finding.is_fault for finding in findings)
-
-
-def _trace(arguments: argparse.Namespace) -> None:
-    from ratchet.lineage import backward_text, forward_text, trace_file, trace_prediction
-    from ratchet.spec import load_spec
-
-
-def _catalogue(arguments: argparse.Namespace) -> None:
-    from ratchet.lineage import write_catalogue
-
-    settings = _settings(arguments)
-    spec = _spec(arguments)
-    print(write_catalogue(spec, settings))
-
-
-def _trace(arguments: argparse.Namespace) -> None:
-    from ratchet.lineage import backward_text, forward_text, trace_file, trace_prediction
-
-    settings = _settings(arguments)
-    spec = _spec(arguments)
-    if arguments.key:
-        print(backward_text(trace_prediction(spec, arguments.key, settings), full=arguments.full))
-        return
-    for trace in trace_file(spec, arguments.file, settings):
-        print(forward_text(trace))
