@@ -82,6 +82,11 @@
 
 {% macro range_end() %}getvariable('range_end'){% endmacro %}
 
+{# Whether a landed window is read. No pattern: DuckDB skips what can't be equal, and so history. #}
+{% macro in_landed(window) -%}
+    (getvariable('landed') = '*' or {{ window }} = getvariable('landed'))
+{%- endmacro %}
+
 {# Whether a moment falls into what is computed. #}
 {% macro in_range(moment) -%}
     {{ moment }} >= {{ range_start() }} and {{ moment }} < {{ range_end() }}

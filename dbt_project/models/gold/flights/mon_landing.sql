@@ -1,4 +1,4 @@
-{{ config(incremental_predicates=["landed_window glob getvariable('landed')"]) }}
+{{ config(incremental_predicates=[in_landed('landed_window')]) }}
 {%- set feeds = ["schedules", "movements", "weather", "planes", "airports", "airlines"] -%}
 
 with
@@ -15,7 +15,7 @@ landed as (
         any_value(contract_version) as contract_version,
         any_value(contract_changes) as contract_changes
     from {{ ref('stg_flights__files') }}
-    where _window glob getvariable('landed')
+    where {{ in_landed('_window') }}
     group by all
 ),
 
@@ -26,7 +26,7 @@ accepted as (
         _window as landed_window,
         count(*) as accepted_rows
     from {{ ref('stg_flights__' ~ feed) }}
-    where _window glob getvariable('landed')
+    where {{ in_landed('_window') }}
     group by all
     {{ "union all" if not loop.last }}
     {% endfor %}
@@ -39,7 +39,7 @@ quarantined as (
         _window as landed_window,
         count(_row) as quarantined_rows
     from {{ ref('stg_flights__quarantine') }}
-    where _window glob getvariable('landed')
+    where {{ in_landed('_window') }}
     group by all
 ),
 
