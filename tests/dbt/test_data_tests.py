@@ -14,6 +14,7 @@ DAMAGE = {
         )
         for feed in ("schedules", "movements", "weather", "planes", "airports", "airlines")
     },
+    "stg_flights__airports_is_whole": "delete from bronze.stg_flights__airports where _row > 500",
     "assert_flights_clocks_agree": (
         "update bronze.stg_flights__schedules "
         "set scheduled_departure_at = scheduled_departure_at - interval '1 hour' where _row = 5"
@@ -30,6 +31,10 @@ DAMAGE = {
     ),
     "int_flights__weather_has_one_row_per_airport_and_moment": (
         "update silver.int_flights__weather set origin = 'JFK'"
+    ),
+    "int_flights__weather_tells_something_newer": (
+        "update silver.int_flights__weather set observed_at = timestamp '2013-01-05' "
+        "where origin = 'JFK'"
     ),
     "int_flights__outcomes_has_one_row_per_flight": (
         "insert into silver.int_flights__outcomes from silver.int_flights__outcomes limit 1"
@@ -50,9 +55,19 @@ DAMAGE = {
     "feat_flights_knows_nothing_of_the_future": (
         "update gold.feat_flights set movements_known_at = decision_at + interval '1 minute'"
     ),
+    "feat_flights_values_are_mostly_there": (
+        "update gold.feat_flights set humidity_pct = null where origin = 'EWR'"
+    ),
+    "feat_flights_values_change": "update gold.feat_flights set temperature_f = 39.02",
     "feat_flights_values_are_possible": "update gold.feat_flights set carrier_hour_rate = 'nan'",
     "fct_outcomes_has_one_row_per_flight": (
         "insert into silver.int_flights__outcomes from silver.int_flights__outcomes limit 1"
+    ),
+    "fct_outcomes_are_ends_of_flights": (
+        "update silver.int_flights__outcomes set outcome = 'delayed' where outcome = 'late'"
+    ),
+    "fct_outcomes_agree_with_themselves": (
+        "update silver.int_flights__outcomes set is_disrupted = false where outcome = 'diverted'"
     ),
     "fct_outcomes_were_decided_on": "delete from gold.feat_flights where flight_number = 1",
     "mon_landing_adds_up": "update gold.mon_landing set accepted_rows = accepted_rows - 1",

@@ -150,3 +150,19 @@ def test_data_tests_that_warn_without_a_reason_are_found(manifest, change):
     assert unreasoned([test, lenient]) == [test.name]
     lenient.config.meta = {"reason": "it is an estimate"}
     assert unreasoned([test, lenient]) == []
+
+
+def test_generic_tests_are_described_and_used(manifest):
+    described = {
+        macro.name.removeprefix("test_"): macro.description
+        for macro in manifest.macros.values()
+        if macro.package_name == "ratchet" and macro.name.startswith("test_")
+    }
+    used = {
+        node.test_metadata.name
+        for node in manifest.nodes.values()
+        if getattr(node, "test_metadata", None)
+    }
+    assert len(described) >= 10
+    assert [name for name, text in described.items() if not text] == []
+    assert set(described) == used
