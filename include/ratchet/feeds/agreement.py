@@ -39,10 +39,10 @@ def agree(
     window
         What is landed.
     before
-        The last usable window before it, if there is one.
+        The last settled window before it, if there is one.
     own
-        The window itself, if it has landed and is usable. It keeps its contract when the spec
-        has a later version: its files were sent under that one.
+        The window itself, if it is settled. It keeps its contract when the spec has a later
+        version: its files were sent under that one.
 
     Raises
     ------

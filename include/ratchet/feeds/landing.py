@@ -120,17 +120,12 @@ def land_feed(
     folder = lake.landing(name, window)
     earlier = list(earlier_landings(lake, name, window))
     own = read_manifest(folder) if (folder / MANIFEST).exists() else None
-    feed = spec.feeds[name]
-
-    def is_usable(landing: FeedLanding) -> bool:
-        return landing.contract is not None and not faults_of(landing, feed, inbox)
-
     agreement = agree(
         spec,
         name,
         window,
-        before=next(filter(is_usable, reversed(earlier)), None),
-        own=own if own and is_usable(own) else None,
+        before=next((landing for landing in reversed(earlier) if landing.is_settled), None),
+        own=own if own and own.is_settled else None,
     )
     if agreement.decision is not None:
         Ledger(lake.ledger).record(agreement.decision)
@@ -140,7 +135,7 @@ def land_feed(
         for file in landing.files
         if file.verdict == "accepted"
     }
-    feed = agreement.contract.applied_to(feed)
+    feed = agreement.contract.applied_to(spec.feeds[name])
     corrections = corrected_values(read_corrections(folder))
     intake = Intake(feed, window, known, corrections)
     sources = _landed_before(own, folder) | files_of(inbox, name, window)
@@ -153,8 +148,9 @@ def land_feed(
         files=tuple(intake.files),
         contract=agreement.contract,
         changes=agreement.changes,
+        is_settled=own is not None and own.is_settled and own.contract == agreement.contract,
     )
-    return _write(feed, window, intake, landing, folder)
+    return _write(feed, window, intake, landing, folder, inbox)
 
 
 def faults_of(landing: FeedLanding, feed: Feed, inbox: Path) -> list[str]:
@@ -236,7 +232,7 @@ def _sha256(path: Path) -> str:
 
 
 def _write(
-    feed: Feed, window: Window, intake: Intake, landing: FeedLanding, folder: Path
+    feed: Feed, window: Window, intake: Intake, landing: FeedLanding, folder: Path, inbox: Path
 ) -> FeedLanding:
     """Check the rows; write the accepted, the quarantined and the manifest."""
     with duckdb.connect(config={"threads": 1}) as connection:
@@ -250,6 +246,8 @@ def _write(
         by_file = {name: {"accepted": a, "corrected": c} for name, a, c in counts}
         files = (file.model_copy(update=by_file.get(file.name, {})) for file in landing.files)
         landing = landing.model_copy(update={"files": tuple(files)})
+        if not faults_of(landing, feed, inbox):
+            landing = landing.model_copy(update={"is_settled": True})
         landed = (
             f"timestamp '{window.end:%Y-%m-%d %H:%M}' as _loaded_at, "
             f"{literal(landing.run_id)} as _run_id, {literal(window.key)} as _window, _is_corrected"

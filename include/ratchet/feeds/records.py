@@ -96,7 +96,8 @@ class FeedLanding(Record):
     """One feed's window, landed.
 
     `contract` is what its rows were checked against, `changes` how that differs from the contract
-    of the window before.
+    of the window before. It `is_settled` once the window was without a fault: from then on, the
+    window keeps its contract.
     """
 
     feed: str
@@ -105,6 +106,7 @@ class FeedLanding(Record):
     files: tuple[LandedFile, ...]
     contract: Contract | None = None
     changes: tuple[str, ...] = ()
+    is_settled: bool = False
 
     @property
     def rows(self) -> int:

@@ -171,6 +171,19 @@ def test_land_window_that_was_blocked_takes_the_new_version(site: Site) -> None:
     assert len(contracts(site)) == 1
 
 
+def test_land_window_that_was_settled_keeps_its_contract_though_a_file_is_spoilt(
+    site: Site,
+) -> None:
+    site.land(FIRST)
+    sound = site.landed(FIRST)["gates"]
+    with_gates(site, version=2, max=0.0)
+    site.land_blocked(SECOND)
+    site.send("gates_20130303.csv", b"gate,si")
+    site.land_blocked(FIRST)
+    site.send("gates_20130303.csv", b"gate,size\nC1,1\n")
+    assert site.land(FIRST)["gates"] == sound
+
+
 def test_land_window_landed_before_contracts_were_kept_is_compared_with_nothing(
     site: Site,
 ) -> None:
