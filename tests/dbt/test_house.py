@@ -118,10 +118,22 @@ def _described(file):
     return [model["name"] for model in contents.get("models", [])]
 
 
-def test_sources_that_come_daily_have_freshness(manifest, flights_spec):
-    daily = {name for name, feed in flights_spec.feeds.items() if feed.files == "daily"}
-    fresh = {s.name for s in manifest.sources.values() if s.freshness and s.loaded_at_field}
-    assert fresh == daily
+def test_sources_have_the_freshness_of_the_spec(manifest, flights_spec):
+    """In hours before the window's end: a warning from max_silence_h on, an error a day later."""
+    declared = {
+        source.name: (source.loaded_at_field, source.freshness)
+        for source in manifest.sources.values()
+        if source.freshness and source.freshness.warn_after.count is not None
+    }
+    promised = {name: feed for name, feed in flights_spec.feeds.items() if feed.sla}
+    assert declared.keys() == promised.keys()
+    assert len(promised) == 3
+    for name, feed in promised.items():
+        loaded_at, freshness = declared[name]
+        assert feed.event_time in loaded_at, name
+        for limit, hours in ((freshness.warn_after, 0), (freshness.error_after, 24)):
+            assert str(limit.period) == "hour", name
+            assert limit.count == feed.sla.max_silence_h + hours, name
 
 
 def unreasoned(tests):

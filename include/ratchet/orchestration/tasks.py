@@ -145,9 +145,10 @@ def land_feeds(run: Run) -> Facts:
 @body
 def check_feeds(run: Run) -> Facts:
     """Compare what landed with its past and with itself; what it finds blocks when publishing."""
-    from ratchet.quality import check_feeds
+    from ratchet.quality import check_feeds, check_freshness
 
-    return {finding.name: finding.text for finding in check_feeds(*run.stage)}
+    found = [*check_feeds(*run.stage), *check_freshness(*run.stage)]
+    return {finding.name: finding.text for finding in found}
 
 
 def _build(run: Run, layer: Layer) -> Facts:

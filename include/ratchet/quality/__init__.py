@@ -3,6 +3,7 @@
 from ratchet.quality.asof import check_as_of
 from ratchet.quality.feeds import check_feeds
 from ratchet.quality.finding import Finding, read_findings, write_findings
+from ratchet.quality.freshness import check_freshness
 from ratchet.quality.multiplicity import benjamini_hochberg
 from ratchet.quality.segment_tests import compare_segments
 from ratchet.quality.segments import check_segments
@@ -13,6 +14,7 @@ __all__ = [
     "benjamini_hochberg",
     "check_as_of",
     "check_feeds",
+    "check_freshness",
     "check_segments",
     "check_snapshot",
     "compare_segments",

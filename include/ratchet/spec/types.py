@@ -9,7 +9,7 @@ a semicolon.
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
@@ -108,6 +108,35 @@ class Active(Model):
         return self
 
 
+class Sla(Model):
+    """When a day of a feed must be there. A day is one of `event_time`, in UTC."""
+
+    complete_by: str = Field(
+        pattern=r"^([01]\d|2[0-3]):[0-5]\d$",
+        description="UTC time of the next day by which all of a day must have come, like '06:00'.",
+    )
+    min_share: Share = Field(
+        default=1.0,
+        description="Share of the day's rows that must be there by then. Less than all where the "
+        "last ones of a day always come with the next file.",
+    )
+    max_silence_h: float = Field(
+        gt=0,
+        description="Hours before the day's end of which there may be no row; 24 where event_time "
+        "is a date.",
+    )
+
+    @property
+    def within(self) -> timedelta:
+        """How long after a day's beginning it must be there."""
+        hour, minute = self.complete_by.split(":")
+        return timedelta(days=1, hours=int(hour), minutes=int(minute))
+
+    def deadline(self, day: date) -> datetime:
+        """Return when a day must be there."""
+        return datetime.combine(day, time(), UTC) + self.within
+
+
 class Feed(Model):
     """One kind of raw file from one producer."""
 
@@ -128,6 +157,9 @@ class Feed(Model):
     region: Name | None = Field(
         default=None,
         description="Region that the rows must stay in; the use case must be of the same.",
+    )
+    sla: Sla | None = Field(
+        default=None, description="Needs event_time. Leave out for reference data."
     )
     control_file: Literal["required", "optional"] = Field(
         default="optional",
@@ -173,6 +205,8 @@ class Feed(Model):
             raise ValueError(
                 f"event_time {self.event_time!r} is no date or timestamp of this feed; name one"
             )
+        if self.sla and not self.event_time:
+            raise ValueError("sla needs the rows' own time; give event_time")
         return self
 
 

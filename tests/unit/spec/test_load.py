@@ -188,6 +188,7 @@ WRONG_PARTS = {
         "two columns share a name or an alias",
     ),
     "floors": ("gate.min_roc_auc", 0.9, "min_roc_auc is not below max_roc_auc"),
+    "sla without time": ("feeds.weather.event_time", REMOVED, "sla needs the rows' own time"),
     "costs": ("costs.positive_acted_on", 100, "there is nothing to decide"),
 }
 
