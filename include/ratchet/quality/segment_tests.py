@@ -383,18 +383,21 @@ def _against_both(
     rest_rows: Floats,
     scale: Floats,
     noise: Floats | float = 1.0,
+    freedom: Floats | float = np.inf,
 ) -> tuple[_Past, Floats]:
     """Test the window, which is column 0, against each segment's past, and next to the rest.
 
     The spread of one row is `scale`, and `noise` is how many times that variance a row of the
-    window has if it is like the rest.
+    window has if it is like the rest; `freedom` is how well the window's own spread is known.
     """
     unit = scale[:, None]
     own = _learn(values[:, 1:] / unit, rows[:, 1:], parent / scale)
+    own = own._replace(freedom=np.minimum(own.freedom, freedom))
     with np.errstate(divide="ignore", invalid="ignore"):
         both = 1 / (1 / rows + 1 / rest_rows)
         apart = (values - rest) / unit
         beside = _learn(apart[:, 1:], both[:, 1:], np.zeros(len(values)))
+        beside = beside._replace(freedom=np.minimum(beside.freedom, freedom))
         p = own.p_value(values[:, 0] / scale, rows[:, 0])
         p_beside = _p_beside(beside, apart[:, 0], both[:, 0] / noise, scale, rows[:, 0] > 0)
     return own, np.where(np.isnan(p), np.nan, _both(p, p_beside))
@@ -516,7 +519,13 @@ def _mean(
     rest = (sums.sum(axis=0) - sums) / np.maximum(rest_rows, 1)
     before = present[:, 1:].sum(axis=1)
     parent = (sums[:, 1:].sum() - sums[:, 1:].sum(axis=1)) / np.maximum(before.sum() - before, 1)
-    past, p = _against_both(means, n, parent, rest, rest_rows, scale)
+    # few rows of a skewed column scatter as widely as their mean lies off, and say so themselves
+    kept = np.maximum(n[:, 0] - 2, 1)
+    inner = squares[:, 0] - lowest[:, 0] ** 2 - highest[:, 0] ** 2 - kept * means[:, 0] ** 2
+    freedom_now = PRIOR_ROWS + kept - 1
+    wider = (PRIOR_ROWS * variance + np.maximum(inner, 0)) / freedom_now
+    n[:, 0] /= np.maximum(wider / scale**2, 1)
+    past, p = _against_both(means, n, parent, rest, rest_rows, scale, freedom=freedom_now)
     is_tested = (present[:, 0] >= min_rows) & (before >= min_rows)
     return _Tested(means[:, 0], past.level * scale, np.where(is_tested, p, np.nan))
 
