@@ -38,7 +38,8 @@ def write_catalogue(spec: Spec, settings: Settings) -> Path:
     BuildError
         If nothing is published, or the dbt project does not compile.
     """
-    manifest = compile_project(spec)
+    with published(settings.lake(spec.name).published):
+        manifest = compile_project(spec)
     catalogue = _Catalogue(spec, settings, manifest)
     catalogue.extend()
     page = files("dbt.task.docs").joinpath("index.html").read_text()
@@ -120,7 +121,7 @@ class _Catalogue:
         ]
         source["description"] = _with_facts(feed.description, facts)
         for column, declared in feed.columns.items():
-            contract = _tags(declared, known=("description",))
+            contract = _tags(declared, known=("description", "type"))
             source["columns"][column] = {
                 "name": column,
                 "description": _sentences(
@@ -140,12 +141,13 @@ class _Catalogue:
 
     def _use(self, leaf: Leaf) -> str:
         """Say which features are computed from a column, and which releases read them."""
-        features = sorted(self.users.get(leaf, set()) & {*self._features()})
+        users = self.users.get(leaf, set()) & {*self._features()}
+        features = sorted(name for _, name in users)
         if not features:
             return ""
         versions = [r.version for r in self.releases if {*r.candidate.features} & {*features}]
         read = f", read by releases {versions[0]} to {versions[-1]}" if versions else ""
-        return f"Used in {', '.join(f'`{feature}`' for _, feature in features)}{read}."
+        return f"Used in {', '.join(f'`{feature}`' for feature in features)}{read}."
 
     def _features(self) -> Iterator[Leaf]:
         table = f"gold.{self.spec.gold.features_table}"

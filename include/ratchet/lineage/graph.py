@@ -20,7 +20,6 @@ from ratchet.warehouse import compile_project, sql_sha256
 Leaf = tuple[str, str]
 
 _FORMAT = 1  # of the cached file
-_PROVENANCE = ("_file", "_row", "_sha256", "_loaded_at", "_run_id", "_window", "_is_corrected")
 
 
 class Record(BaseModel):
@@ -160,7 +159,7 @@ def load_graph(spec: Spec, settings: Settings) -> Graph:
     BuildError
         If the project does not compile.
     """
-    feeds = {name: (*feed.columns, *_PROVENANCE) for name, feed in spec.feeds.items()}
+    feeds = {name: tuple(feed.columns) for name, feed in spec.feeds.items()}
     digest = hashlib.sha256(json.dumps([_FORMAT, sql_sha256(), feeds]).encode()).hexdigest()
     path = settings.lake(spec.name).root / "lineage" / f"{digest}.json"
     if path.exists():
@@ -179,7 +178,7 @@ def _graph(spec_json: str, _digest: str) -> Graph:
 
 def graph_of(manifest: dict[str, Any], spec: Spec) -> Graph:
     """Read the graph from dbt's manifest."""
-    feeds = {name: (*feed.columns, *_PROVENANCE) for name, feed in spec.feeds.items()}
+    feeds = {name: tuple(feed.columns) for name, feed in spec.feeds.items()}
     schema = {FEEDS: {name: list(columns) for name, columns in feeds.items()}}
     nodes = {
         identifier: node

@@ -37,11 +37,14 @@ def parse(sql: str, schema: Mapping[str, Mapping[str, Iterable[str]]]) -> exp.Qu
     }
     try:
         tree = parse_one(sql, dialect=DIALECT)
-        # what is no feed declares no columns: it has those that the query asks it for
+        # what is no feed declares no columns: it has those that the query asks it for; and what
+        # landing adds to a feed's own columns begins with an underscore
         asked = dict.fromkeys((column.name for column in tree.find_all(exp.Column)), "unknown")
+        added = {name: kind for name, kind in asked.items() if name.startswith("_")}
         for table in tree.find_all(exp.Table):
             if table.db == FEEDS:
-                known.setdefault(FEEDS, {}).setdefault(table.name, asked)
+                declared = known.setdefault(FEEDS, {}).get(table.name)
+                known[FEEDS][table.name] = asked if declared is None else declared | added
         tree = qualify(tree, dialect=DIALECT, schema=known)
     except SqlglotError as error:
         raise ValueError(" ".join(str(error).split())) from error
