@@ -28,7 +28,8 @@ def training(monkeypatch: pytest.MonkeyPatch) -> Any:
     for function in (take_snapshot, check_snapshot, train_candidate):
         monkeypatch.setattr(tasks, function.__name__, function)
     spec = load_spec(PROJECT / "include" / "use_cases" / "flights.yaml")
-    return dags_of(spec)[-1]
+    (training,) = (dag for dag in dags_of(spec) if dag.dag_id == "flights__train_candidate")
+    return training
 
 
 def test_blocked_snapshot_skips_the_training_without_a_failure(training):

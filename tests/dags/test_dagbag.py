@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ratchet.settings import PROJECT, Settings
 
-DAGS_PER_USE_CASE = 4
+DAGS_PER_USE_CASE = 5  # at level 2
 
 
 def bag(folder: Path):

@@ -13,6 +13,7 @@ monitor_champion   by hand      new scores   new scores, may ask to retrain
 train_candidate    by hand, a   new gold     a request to retrain
                    person
                    approves
+check_as_of        –            –            each month
 =================  ===========  ===========  ===========================
 """
 
@@ -40,6 +41,7 @@ from ratchet.orchestration.assets import Assets
 from ratchet.orchestration.pools import warehouse_pool
 from ratchet.spec import Spec, load_spec
 
+AS_OF_CRON = "0 6 1 * *"  # monthly: SQL changes rarely, and each check costs several builds
 RETRY_DELAY = timedelta(seconds=5)  # what is retried is a killed process or a busy machine
 
 _WINDOW_FORM = {
@@ -76,12 +78,13 @@ def dags_of(spec: Spec) -> list[DAG]:
     """Build the DAGs of one use case."""
     assets = Assets.of(spec)
     automatic = spec.level > 0
-    return [
+    dags = [
         _refine_data(spec, assets),
         _score_window(spec, assets, assets.gold if automatic else None),
         _monitor_champion(spec, assets, assets.predictions if automatic else None),
         _train_candidate(spec, assets, (None, assets.gold, assets.retraining)[spec.level]),
     ]
+    return [*dags, _check_as_of(spec)] if spec.level == 2 else dags
 
 
 def _dag(spec: Spec, verb_object: str, doc: str, schedule: Any, **kwargs: Any) -> DAG:
@@ -224,4 +227,28 @@ def _train_candidate(spec: Spec, assets: Assets, after: Asset | None) -> DAG:
             promote(name, version=version, answer=approve_candidate.output)
         else:
             pack >> promote(name, version=version)
+    return dag
+
+
+def _check_as_of(spec: Spec) -> DAG:
+    """**Purpose** Make sure that features follow from what was known when they were used.
+
+    **Reads** published bronze and gold.
+    **Writes** findings, and nothing else: it builds in a scratch warehouse.
+    **Runs when, and why then** at the beginning of a month, for the decisions of the last one, as
+    it costs several builds; by hand after the SQL was changed. At level 2 only.
+    **Safe to re-run because** the same sample gives the same findings.
+    **If it fails** the log names the features that rested on the future. Don't trust a model that
+    reads them before their SQL is mended.
+    """
+    with _dag(
+        spec,
+        "check_as_of",
+        _check_as_of.__doc__ or "",
+        CronDataIntervalTimetable(AS_OF_CRON, timezone="UTC"),
+        start_date=spec.schedule.start,
+        end_date=spec.schedule.end and spec.schedule.end - timedelta(minutes=1),
+        catchup=False,
+    ) as dag:
+        _task(tasks.check_as_of)(spec.name)
     return dag

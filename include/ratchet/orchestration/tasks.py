@@ -17,7 +17,7 @@ from airflow.sdk import Asset
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from ratchet.decision import Decision
-from ratchet.errors import RatchetError
+from ratchet.errors import BuildError, RatchetError
 from ratchet.ledger import Ledger
 from ratchet.settings import Settings
 from ratchet.spec import Spec, load_spec
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ratchet.warehouse import Layer
 
 Facts = dict[str, Any]
+AS_OF_MOMENTS = 5  # all of history is computed for each
 APPROVE, REFUSE = "Approve", "Refuse"
 
 
@@ -244,6 +245,17 @@ def check_snapshot(run: Run, snapshot_id: str) -> bool:
     findings = check_snapshot(spec, window, snapshot_id, settings)
     decision = run.record(judge_snapshot(findings, spec, window, snapshot_id))
     return decision.verdict == "accepted"
+
+
+@body
+def check_as_of(run: Run) -> Facts:
+    """Rebuild a sample of decisions from what was known then; fail if any comes out another."""
+    from ratchet.quality import check_as_of
+
+    findings = check_as_of(*run.stage, AS_OF_MOMENTS)
+    if faults := [finding.text for finding in findings if finding.is_fault]:
+        raise BuildError("\n".join(faults))
+    return {"decisions": findings[0].rows}
 
 
 @body
