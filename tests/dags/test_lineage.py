@@ -6,7 +6,6 @@ from types import SimpleNamespace
 import pytest
 from lineage_target import Target
 
-from ratchet.orchestration import tasks
 
 WINDOW = "2013-03-01T0000--2013-03-08T0000"
 
@@ -20,6 +19,8 @@ def run_task(monkeypatch, tmp_path):
     monkeypatch.setenv("RATCHET_HOME", str(tmp_path))
     monkeypatch.setattr("ratchet.lineage.events.load_graph", lambda *_: None)
     before = dict(os.environ)
+
+    from ratchet.orchestration import tasks  # not before Airflow has a home
 
     @tasks.body
     def land_feeds(run):
