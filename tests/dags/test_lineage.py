@@ -6,7 +6,6 @@ from types import SimpleNamespace
 import pytest
 from lineage_target import Target
 
-
 WINDOW = "2013-03-01T0000--2013-03-08T0000"
 
 
