@@ -8,9 +8,13 @@ from collections.abc import Callable
 import duckdb
 
 from ratchet.errors import FeedError
+from ratchet.quality.clocks import clock_shift
+from ratchet.quality.codes import code_swap
 from ratchet.quality.copies import duplicate_burst
 from ratchet.quality.finding import Finding, write_findings
+from ratchet.quality.levels import unit_slip
 from ratchet.quality.rows import FeedRows, landed, weeks
+from ratchet.quality.silence import silent_feed, stuck_value
 from ratchet.quality.values import impossible_value, off_grid
 from ratchet.quality.volume import volume
 from ratchet.settings import Settings
@@ -25,7 +29,12 @@ Check = Callable[[FeedRows], list[Finding]]
 CHECKS: dict[str, Check] = {
     "impossible_value": impossible_value,
     "off_grid": off_grid,
+    "unit_slip": unit_slip,
     "duplicate_burst": duplicate_burst,
+    "silent_feed": silent_feed,
+    "stuck_value": stuck_value,
+    "code_swap": code_swap,
+    "clock_shift": clock_shift,
     "volume": volume,
 }
 

@@ -68,9 +68,10 @@ class FeedRows:
         zone = literal(self.quality.time_zone)
         return f"\"{column}\" at time zone 'UTC' at time zone {zone}"
 
-    def ask(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        """Return a query's rows."""
-        answer: list[tuple[Any, ...]] = self.connection.execute(query, list(values)).fetchall()
+    def ask(self, query: str, *values: Any, **named: Any) -> list[tuple[Any, ...]]:
+        """Return a query's rows; it names its parameters or leaves them to their order."""
+        given = named or list(values)
+        answer: list[tuple[Any, ...]] = self.connection.execute(query, given).fetchall()
         return answer
 
     def frame(self, query: str, *values: Any) -> pd.DataFrame:

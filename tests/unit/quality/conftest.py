@@ -5,15 +5,12 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from quality_windows import PAST, WEEK
 
 from ratchet.feeds import land
 from ratchet.quality.rows import FeedRows, landed
 from ratchet.settings import Settings
 from ratchet.spec import Spec
-from ratchet.window import Window
-
-PAST = Window.parse("2012-12-31T0000--2013-03-01T0000")
-WEEK = Window.parse("2013-03-01T0000--2013-03-08T0000")
 
 Plant = Callable[..., FeedRows]
 
