@@ -11,7 +11,7 @@ STOPS = {
     "the whole feed, two days before the end": (
         "movements",
         "delete from rows where _at > '2013-03-06 00:00'",
-        "silent_feed:movements[2013-03-05]",
+        "silent_feed:movements[2013-03-06]",
     ),
     "one airline": (
         "movements",
