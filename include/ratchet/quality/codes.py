@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from itertools import combinations
 
 from ratchet.quality.finding import Finding
@@ -13,7 +12,6 @@ CHECK = "code_swap"
 MIN_SWAPPED = 10  # rows of one code under another: fewer are single errors
 MIN_SEEN = 3  # rows of a context in the past: then it says which code to expect
 _KNOWN, _PURE = 0.5, 0.9  # of the rows have a context, and its usual code: it tells the code
-_FORTNIGHT = timedelta(days=14)  # of the past shows what tells a code; all of it, which code
 _CONTEXTS = 2  # the best are asked: where one is silent, the other may know
 _CLUMPING = 10.0  # variance over mean of such rows in a window: a renumbering moves many at once
 
@@ -48,10 +46,9 @@ def _telling(rows: FeedRows, column: str, context: tuple[str, ...]) -> float:
             select sum(n) as n, max(n) as most
             from (
                 select {by}, "{column}", count(*) as n from rows
-                where not _is_new and _day >= ? and concat({by}) is not null group by all
+                where not _is_new and concat({by}) is not null group by all
             ) group by {by}
-        )""",  # noqa: S608
-        rows.start - _FORTNIGHT,
+        )"""  # noqa: S608
     )[0]
     return float(pure) if known and known >= _KNOWN and pure / known >= _PURE else 0.0
 
