@@ -38,6 +38,7 @@ from airflow.sdk import (
 from ratchet.errors import SpecError
 from ratchet.orchestration import tasks
 from ratchet.orchestration.assets import Assets
+from ratchet.orchestration.deadlines import refined_in_time
 from ratchet.orchestration.pools import warehouse_pool
 from ratchet.spec import Spec, load_spec
 
@@ -136,6 +137,7 @@ def _refine_data(spec: Spec, assets: Assets) -> DAG:
         start_date=schedule.history_start,
         end_date=schedule.end and schedule.end - timedelta(minutes=1),
         catchup=False,
+        deadline=refined_in_time(spec) if spec.level > 0 else None,
     ) as dag:
         name, pool = spec.name, warehouse_pool(spec)
         land = _task(tasks.land_feeds)(name)
