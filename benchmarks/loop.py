@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import duckdb
 
 from ratchet.evaluation import evaluate, judge, load_evidence
 from ratchet.feeds import land
 from ratchet.feeds.sample_flights import write_flights_inbox
 from ratchet.ledger import Ledger
 from ratchet.monitoring import decide_retraining, observe
-from ratchet.quality import check_snapshot, judge_snapshot
+from ratchet.quality import check_feeds, check_segments, check_snapshot, judge_snapshot
 from ratchet.registry import initialise, promote, refuse, register
 from ratchet.serving import score
 from ratchet.settings import Settings
@@ -50,6 +53,9 @@ def run_window(
     timed("land", land, *stage, "benchmark")
     for layer in ("bronze", "silver", "gold"):
         timed(f"build_{layer}", build, spec, window, layer, settings, "benchmark")
+    timed("check_feeds", check_feeds, *stage)
+    with duckdb.connect(settings.lake(spec.name).warehouse, read_only=True) as gold:
+        timed("check_segments", partial(check_segments, *stage, gold=gold))
     timed("publish", publish, *stage)
     timed("score", score, *stage)
     observation = timed("observe", observe, *stage)

@@ -66,6 +66,7 @@ def test_dags_tasks_are_the_same_at_every_level_but_for_obligations(dags, level)
             "build_bronze",
             "build_silver",
             "build_gold",
+            "check_segments",
             "publish_gold",
         },
         "score_window": {"score_window"},
@@ -124,12 +125,12 @@ def test_assets_of_all_dags_have_one_producer_each(dags):
 def test_feeds_are_checked_beside_the_builds_and_before_anything_is_published(dags):
     refine = dags["refine_data"]
     assert refine.get_task("check_feeds").upstream_task_ids == {"land_feeds"}
-    assert refine.get_task("publish_gold").upstream_task_ids == {"check_feeds", "build_gold"}
+    assert refine.get_task("publish_gold").upstream_task_ids == {"check_feeds", "check_segments"}
 
 
 def test_builds_share_a_pool_so_that_a_warehouse_has_one_writer(dags):
     pools = {task.task_id: task.pool for task in dags["refine_data"].tasks}
-    writers = {"build_bronze", "build_silver", "build_gold", "publish_gold"}
+    writers = {"build_bronze", "build_silver", "build_gold", "check_segments", "publish_gold"}
     assert {pools[task_id] for task_id in writers} == {"flights_warehouse"}
 
 

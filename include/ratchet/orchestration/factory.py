@@ -146,7 +146,8 @@ def _refine_data(spec: Spec, assets: Assets) -> DAG:
         gold = _task(tasks.build_gold, pool=pool)(name)
         publish = _task(tasks.publish_gold, pool=pool, outlets=[assets.gold])(name)
         check = _task(tasks.check_feeds)(name)
-        land >> bronze >> silver >> gold >> publish
+        segments = _task(tasks.check_segments, pool=pool)(name)
+        land >> bronze >> silver >> gold >> segments >> publish
         land >> check >> publish  # beside the builds: what it finds blocks what is published
     return dag
 

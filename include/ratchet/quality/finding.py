@@ -91,13 +91,13 @@ def write_findings(
 
 
 def read_findings(
-    spec: Spec, window: Window, settings: Settings, *, blocking: bool
+    spec: Spec, window: Window, settings: Settings, *, blocking: bool, family: str = "*"
 ) -> list[Finding]:
-    """Return what all families of checks said of a window, or only what blocks."""
+    """Return what a family of checks, or all of them, said of a window, or only what blocks."""
     folder = settings.lake(spec.name).findings
     rows = [
         row
-        for path in sorted(folder.glob(f"*/{window.key}.parquet"))
+        for path in sorted(folder.glob(f"{family}/{window.key}.parquet"))
         for row in pq.read_table(path).to_pylist()
     ]
     known = Finding.model_fields

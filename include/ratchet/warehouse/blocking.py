@@ -1,8 +1,8 @@
 """Which tables nobody may read, for which window and why; and what people accept all the same.
 
-A test that finds rows, or a finding on a feed, is a cause. It blocks the tables that it is on and
-all that read them, and nothing else. While a window is being built, all that it writes is blocked
-by `UNFINISHED`: its rows are in the warehouse, and have not been tested. Blocks of a window hold
+A test that finds rows, or a finding on a feed or the features, is a cause. It blocks the tables
+that it is on and all that read them, and nothing else. While a window is being built, all that it
+writes is blocked by `UNFINISHED`: its rows are in the warehouse, and have not been tested. Blocks of a window hold
 until that window is built again, whatever windows come after it.
 """
 
@@ -32,6 +32,7 @@ from ratchet.warehouse.invocation import DBT_PROJECT
 from ratchet.window import Window
 
 LAYERS = ("bronze", "silver", "gold")
+FAMILIES = ("landing", "feeds", "freshness", "segments")  # a leak blocks training alone
 UNFINISHED = "unfinished_build"
 
 _GONE = "built again, and not found any more"
@@ -51,7 +52,7 @@ COLUMNS = pa.schema(
 
 
 class Cause(BaseModel):
-    """A test that found rows, or a finding on a feed.
+    """A test that found rows, or a finding on a feed or the features.
 
     `on` names models, or sources as `source:<feed>`. `rows` is how many are wrong, None if nobody
     can say. `rows_path` is where they lie, relative to the use case's folder. `accepted` is why
@@ -178,11 +179,17 @@ def settle(
 
 
 def causes_of_findings(spec: Spec, window: Window, settings: Settings) -> list[Cause]:
-    """Return what the checks on a window's feeds found that blocks, accepted or not."""
+    """Return what checks on a window's feeds and features found that blocks, accepted or not."""
     return [
         Cause(
             name=name,
-            on=(f"source:{findings[0].subject}",),
+            on=(
+                (
+                    f"source:{subject}"
+                    if (subject := findings[0].subject) in spec.feeds
+                    else subject
+                ),
+            ),
             rows=sum(f.broken for f in findings if f.broken) or None,
             rows_path=f"findings/*/{window.key}.parquet",
             accepted=_acceptance(spec, name, {_sha256(findings)}, settings),
@@ -291,10 +298,10 @@ def _acceptance(spec: Spec, name: str, evidence: set[str], settings: Settings) -
 
 
 def _findings(spec: Spec, window: Window, settings: Settings) -> dict[str, list[Finding]]:
-    """Return blocking findings on feeds by name: a long window may have one for each week."""
+    """Return blocking findings on feeds and features by name: one for each week of a window."""
     found: dict[str, list[Finding]] = {}
-    for finding in read_findings(spec, window, settings, blocking=True):
-        if finding.subject in spec.feeds:
+    for family in FAMILIES:
+        for finding in read_findings(spec, window, settings, blocking=True, family=family):
             found.setdefault(finding.name, []).append(finding)
     return found
 
