@@ -46,7 +46,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 @pytest.fixture
 def blocked(run, three_weeks: Settings, flights_spec: Spec):
     shutil.copytree(three_weeks.home / "lake", run.settings.home / "lake")
-    write_findings(flights_spec, LAST, "values", [FINDING], run.settings)
+    write_findings(flights_spec, LAST, "feeds", [FINDING], run.settings)
     return run
 
 

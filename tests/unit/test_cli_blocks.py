@@ -34,7 +34,7 @@ def test_blocks_are_listed_and_one_is_accepted(settings, flights_spec, capsys):
     finding = Finding(
         check="units", subject="weather", state="found", rows=168, broken=2, text="two storms"
     )
-    write_findings(flights_spec, WEEK, "values", [finding], settings)
+    write_findings(flights_spec, WEEK, "feeds", [finding], settings)
     settle(flights_spec, settings)
     assert main(["blocks"]) == 0
     listed, table = capsys.readouterr().out.splitlines()

@@ -2,8 +2,8 @@
 
 A test that finds rows, or a finding on a feed or the features, is a cause. It blocks the tables
 that it is on and all that read them, and nothing else. While a window is being built, all that it
-writes is blocked by `UNFINISHED`: its rows are in the warehouse, and have not been tested. Blocks of a window hold
-until that window is built again, whatever windows come after it.
+writes is blocked by `UNFINISHED`: its rows are in the warehouse, and have not been tested. Blocks
+of a window hold until that window is built again, whatever windows come after it.
 """
 
 from __future__ import annotations

@@ -238,7 +238,7 @@ def test_finding_on_a_feed_blocks_its_tables_until_it_is_accepted(copy, flights_
         observed=1048.0,
         text="1,048 mph at EWR",
     )
-    write_findings(flights_spec, GOOD, "values", [finding], copy)
+    write_findings(flights_spec, GOOD, "feeds", [finding], copy)
     assert publish(flights_spec, GOOD, copy).windows == ()
     blocks = read_blocks(flights_spec, copy)
     assert {block.table_name for block in blocks} == ON_WEATHER
@@ -248,10 +248,10 @@ def test_finding_on_a_feed_blocks_its_tables_until_it_is_accepted(copy, flights_
     assert publish(flights_spec, GOOD, copy).windows == (GOOD.key,)
 
     worse = finding.model_copy(update={"observed": 2000.0})
-    write_findings(flights_spec, GOOD, "values", [worse], copy)
+    write_findings(flights_spec, GOOD, "feeds", [worse], copy)
     assert publish(flights_spec, GOOD, copy).windows == ()
 
-    write_findings(flights_spec, GOOD, "values", [], copy)
+    write_findings(flights_spec, GOOD, "feeds", [], copy)
     assert publish(flights_spec, GOOD, copy).windows == (GOOD.key,)
     assert {block.state for block in read_blocks(flights_spec, copy)} == {"unblocked"}
 
