@@ -116,6 +116,12 @@ def _parser() -> argparse.ArgumentParser:
     data = commands.add_parser("data", help="Check a use case's data.").add_subparsers(
         required=True, metavar="CHECK"
     )
+    text = "Print what the checks found in what landed, and what else is odd in it, worst first."
+    sub = data.add_parser("report", help=text, description=text)
+    sub.set_defaults(run=_data_report)
+    sub.add_argument("use_case", nargs="?", default="flights")
+    _level(sub)
+
     text = "Rebuild a sample of decisions from what was known then, and compare with gold."
     sub = data.add_parser("check-as-of", help=text, description=text)
     sub.set_defaults(run=_check_as_of)
@@ -262,6 +268,17 @@ def _summary(arguments: argparse.Namespace) -> None:
     settings = _settings(arguments)
     spec = load_spec(settings.use_cases / f"{USE_CASE}.yaml")
     print_summary(spec, settings, Console())
+
+
+def _data_report(arguments: argparse.Namespace) -> None:
+    import shutil
+
+    from ratchet.reporting import data_report
+    from ratchet.spec import load_spec
+
+    settings = _settings(arguments)
+    spec = load_spec(settings.use_cases / f"{arguments.use_case}.yaml")
+    print(data_report(spec, settings, width=shutil.get_terminal_size((110, 24)).columns), end="")
 
 
 def _ledger(arguments: argparse.Namespace) -> None:

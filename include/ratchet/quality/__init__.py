@@ -1,6 +1,7 @@
 """Is this data what it should be? Checks made from the spec and the data, and what they find."""
 
 from ratchet.quality.asof import check_as_of
+from ratchet.quality.facts import Fact, profile_feeds
 from ratchet.quality.feeds import check_feeds
 from ratchet.quality.finding import Finding, read_findings, write_findings
 from ratchet.quality.freshness import check_freshness
@@ -10,6 +11,7 @@ from ratchet.quality.segments import check_segments
 from ratchet.quality.snapshot import check_snapshot, judge_snapshot
 
 __all__ = [
+    "Fact",
     "Finding",
     "benjamini_hochberg",
     "check_as_of",
@@ -19,6 +21,7 @@ __all__ = [
     "check_snapshot",
     "compare_segments",
     "judge_snapshot",
+    "profile_feeds",
     "read_findings",
     "write_findings",
 ]
