@@ -76,7 +76,9 @@ def _profile(rows: FeedRows, clock: str, group: str) -> list[Finding]:
     lag = timedelta(days=rows.lags[1])
     first_new, last = pd.Timestamp(rows.start - lag), pd.Timestamp(rows.end - lag - _DAY)
     findings = []
-    for level, one in counts.groupby("level"):
+    sizes = counts.groupby(["level", "day"])["n"].sum().reset_index()
+    large = sizes.loc[(sizes["n"] >= MIN_EVENTS) & (sizes["day"] >= first_new), "level"]
+    for level, one in counts[counts["level"].isin(large)].groupby("level"):
         days = one.pivot_table(
             index="day", columns="hour", values="n", aggfunc="sum", fill_value=0
         ).reindex(columns=range(_HOURS), fill_value=0)
