@@ -35,6 +35,7 @@ SERVICES = {
     "triggerer": ["triggerer", "--skip-serve-logs"],
 }
 USER = "admin"
+_MARK = "RATCHET_STACK"  # in the environment of all that was started for a home, with its path
 _HEALTHY_WITHIN_S = 120
 _KILLS = 2
 _STOPS_WITHIN_S = 4  # then they are killed: every stage can be, and runs again
@@ -82,6 +83,7 @@ class LocalAirflow:
         }
         return inherited | {
             "AIRFLOW_HOME": str(self.home),
+            _MARK: str(self.home),
             "RATCHET_HOME": str(self._settings.home),
             "RATCHET_USE_CASES": str(self._settings.use_cases),
             "OMP_NUM_THREADS": "1",  # scikit-learn oversubscribes a small machine otherwise
@@ -226,6 +228,7 @@ class LocalAirflow:
         recorded = json.loads(self._pids.read_text()) if self._pids.exists() else {}
         leaders = [pid for pid, created in recorded.values() if not _reused(pid, created)]
         leaders += [process.pid for process in self._processes.values()]
+        leaders += _marked(self.home)
         family = _groups(set(leaders))
         for member in family:
             if member.pid in leaders:
@@ -249,6 +252,17 @@ def _reused(pid: int, created: float) -> bool:
         return bool(psutil.Process(pid).create_time() != created)
     except psutil.NoSuchProcess:
         return False
+
+
+def _marked(home: Path) -> list[int]:
+    """Return leaders that were started for a home, also one that nobody had the time to record."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            leads = os.getpgid(process.pid) == process.pid
+            if leads and process.environ().get(_MARK) == str(home):
+                found.append(process.pid)
+    return found
 
 
 def _groups(leaders: set[int]) -> list[psutil.Process]:

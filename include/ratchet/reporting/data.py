@@ -49,7 +49,7 @@ def data_report(spec: Spec, settings: Settings, *, width: int = 110) -> str:
 
 def _checked(spec: Spec, settings: Settings) -> list[Window]:
     """Return the windows of which a check has said something, oldest first."""
-    found = settings.lake(spec.name).findings.glob("*/*.parquet")
+    found = settings.lake(spec.name).findings.glob("*/*--*.parquet")
     return [Window.parse(key) for key in sorted({path.stem for path in found})]
 
 
