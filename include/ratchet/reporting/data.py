@@ -32,7 +32,8 @@ def data_report(spec: Spec, settings: Settings, *, width: int = 110) -> str:
     """
     out = StringIO()
     console = Console(file=out, width=width, highlight=False)
-    faults, windows = _faults(spec, settings), _checked(spec, settings)
+    windows = _checked(spec, settings)
+    faults = _faults(spec, windows, settings)
     console.rule(f"{spec.title}: the data of {len(windows)} checked windows", align="left")
     found = _table("What the checks found", "name", "windows", "does", "what, the first time")
     for finding, keys, is_blocking in faults:
@@ -53,10 +54,10 @@ def _checked(spec: Spec, settings: Settings) -> list[Window]:
     return [Window.parse(key) for key in sorted({path.stem for path in found})]
 
 
-def _faults(spec: Spec, settings: Settings) -> list[Fault]:
+def _faults(spec: Spec, windows: list[Window], settings: Settings) -> list[Fault]:
     """Return each fault by name: as first said, its windows, and whether it blocks any of them."""
     faults: dict[str, Fault] = {}
-    for window in _checked(spec, settings):
+    for window in windows:
         blocking = {f.name for f in read_findings(spec, window, settings, blocking=True)}
         for finding in read_findings(spec, window, settings, blocking=False):
             if finding.is_fault:
