@@ -241,8 +241,9 @@ def _check_as_of(spec: Spec) -> DAG:
     **Runs when, and why then** at the beginning of a month, for the decisions of the last one, as
     it costs several builds; by hand after the SQL was changed. At level 2 only.
     **Safe to re-run because** the same sample gives the same findings.
-    **If it fails** the log names the features that rested on the future. Don't trust a model that
-    reads them before their SQL is mended.
+    **If it fails** the log names the features that rested on the future. They block the training
+    until their SQL is mended and the same window, or a later one, comes out right; or until someone
+    accepts them in the spec.
     """
     with _dag(
         spec,

@@ -262,11 +262,15 @@ def check_snapshot(run: Run, snapshot_id: str) -> bool:
 
 @body
 def check_as_of(run: Run) -> Facts:
-    """Rebuild a sample of decisions from what was known then; fail if any comes out another."""
+    """Rebuild a sample of decisions from what was known then; fail if any comes out another.
+
+    A failed task is for people to see; what blocks the training is the finding that it leaves.
+    """
     from ratchet.quality import check_as_of
 
     findings = check_as_of(*run.stage, AS_OF_MOMENTS)
-    if faults := [finding.text for finding in findings if finding.is_fault]:
+    quality = run.spec.quality
+    if faults := [f.text for f in findings if f.is_fault and quality.blocks(f.check, f.name)]:
         raise BuildError("\n".join(faults))
     return {"decisions": findings[0].rows}
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import duckdb
 
 from ratchet.errors import EvidenceError
-from ratchet.quality.finding import Finding, write_findings
+from ratchet.quality.finding import Finding, read_findings, write_findings
 from ratchet.settings import Settings
 from ratchet.spec import Spec
 from ratchet.window import Window
@@ -95,9 +95,35 @@ def check_as_of(spec: Spec, window: Window, settings: Settings, sample: int) -> 
             for column, number in zip(columns, different, strict=True):
                 broken[column] += number
             connection.execute(f'detach "{spec.name}"')
-    findings = _findings(spec, len(moments), decisions, broken)
+    findings = _findings(spec, window, len(moments), decisions, broken)
     write_findings(spec, window, FAMILY, findings, settings)
     return findings
+
+
+def last_as_of(spec: Spec, window: Window, settings: Settings) -> list[Finding]:
+    """Return what the last checks up to a window's end said; at least one finding.
+
+    The last ones are those whose windows end last. So a later check, or the same one made again,
+    supersedes what was found; and of two that end together, none hides what the other one found.
+    """
+    folder = settings.lake(spec.name).findings / FAMILY
+    checked = sorted(Window.parse(path.stem) for path in folder.glob("*.parquet"))
+    ends = [other.end for other in checked if other.end <= window.end]
+    return [
+        finding
+        for other in checked
+        if ends and other.end == max(ends)
+        for finding in read_findings(spec, other, settings, blocking=False, family=FAMILY)
+    ] or [
+        Finding(
+            check=CHECK,
+            subject=spec.gold.features_table,
+            state="not_enough_data",
+            rows=0,
+            text="no decision up to here was rebuilt from what was known then; "
+            "ratchet data check-as-of does it",
+        )
+    ]
 
 
 def _models(manifest: dict[str, Any], spec: Spec) -> list[_Model]:
@@ -164,9 +190,14 @@ def _compare(
     return counts
 
 
-def _findings(spec: Spec, moments: int, decisions: int, broken: dict[str, int]) -> list[Finding]:
+def _findings(
+    spec: Spec, window: Window, moments: int, decisions: int, broken: dict[str, int]
+) -> list[Finding]:
     gold = spec.gold
-    looked = f"{decisions:,} decisions of {moments} moments were rebuilt from what was known then"
+    looked = (
+        f"{decisions:,} decisions of {moments} moments in {window} were rebuilt from what was "
+        "known then"
+    )
     faults = [
         Finding(
             check=CHECK,
@@ -177,7 +208,8 @@ def _findings(spec: Spec, moments: int, decisions: int, broken: dict[str, int]) 
             broken=number,
             text=f"{looked}; {number:,} of them "
             + ("are not the same ones" if column == gold.key else f"have another {column}")
-            + ": what is published rests on the future; look for later rows in its SQL",
+            + ": what is published rests on the future; look for later rows in its SQL, mend and "
+            "publish it, and check the same window again",
         )
         for column, number in broken.items()
         if number

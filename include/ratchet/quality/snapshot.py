@@ -9,6 +9,7 @@ from datetime import UTC, timedelta
 import duckdb
 
 from ratchet.decision import Clause, Decision
+from ratchet.quality.asof import last_as_of
 from ratchet.quality.finding import Finding, write_findings
 from ratchet.quality.leakage import REMEDY, Labelled, check_leakage, check_unlabelled
 from ratchet.settings import Settings
@@ -25,7 +26,7 @@ def check_snapshot(
 
     Looked at are each feature, and its being missing, against the label; when each value was
     known; whether a decision stands there twice; and what an earlier snapshot said of the same
-    decisions.
+    decisions. What `check_as_of` said last, which keeps its findings itself, counts as well.
 
     Returns
     -------
@@ -50,9 +51,8 @@ def check_snapshot(
         *check_unlabelled(data, read_features(spec, last_day, settings)),
         *check_leakage(data),
     ]
-    findings = sorted(found, key=lambda finding: not finding.is_fault)
-    write_findings(spec, window, FAMILY, findings, settings)
-    return findings
+    write_findings(spec, window, FAMILY, _faults_first(found), settings)
+    return _faults_first([*found, *last_as_of(spec, window, settings)])
 
 
 def judge_snapshot(
@@ -83,6 +83,10 @@ def judge_snapshot(
         clauses=tuple(_clause(f, spec, is_blocking=f in blocking) for f in findings),
         subject=subject,
     )
+
+
+def _faults_first(findings: list[Finding]) -> list[Finding]:
+    return sorted(findings, key=lambda finding: not finding.is_fault)
 
 
 def _clause(finding: Finding, spec: Spec, *, is_blocking: bool) -> Clause:

@@ -10,9 +10,9 @@ from three_weeks import LATER
 
 from ratchet.cli import main
 from ratchet.errors import EvidenceError
-from ratchet.quality import check_as_of, read_findings
+from ratchet.quality import check_as_of, check_snapshot, judge_snapshot, read_findings
 from ratchet.settings import PROJECT, Settings
-from ratchet.warehouse import compile_project
+from ratchet.warehouse import compile_project, take_snapshot
 from ratchet.window import Window
 
 WINDOW = LATER[1]
@@ -78,6 +78,34 @@ def test_check_as_of_weather_of_the_future_is_named(home, project, flights_spec)
     found = broken(check_as_of(flights_spec, WINDOW, home, 2))
     assert found
     assert found <= WEATHER
+
+
+def test_training_is_blocked_by_the_future_until_a_check_comes_out_right(
+    home, three_weeks, project, compiled, flights_spec
+):
+    right = "flights.decision_at >= observations.known_at"
+    wrong = "flights.decision_at + interval '3 hours' >= observations.known_at"
+    look_ahead(project, home, {"feat_flights": (right, wrong)})
+    faults = {finding.name for finding in check_as_of(flights_spec, WINDOW, home, 2)}
+    assert faults
+
+    def decide():
+        snapshot = take_snapshot(flights_spec, LATER[2], home)
+        found = check_snapshot(flights_spec, LATER[2], snapshot.id, home)
+        return judge_snapshot(found, flights_spec, LATER[2], snapshot.id)
+
+    blocked = decide()
+    assert blocked.verdict == "blocked"
+    assert set(blocked.subject["blocked_by"].split(", ")) >= faults
+
+    mended = copies.deepcopy(compiled)
+    project["nodes"] = mended["nodes"]
+    shutil.copyfile(three_weeks.lake("flights").published, home.lake("flights").published)
+    assert decide().verdict == "blocked"  # nobody has looked again
+    check_as_of(flights_spec, WINDOW, home, 2)
+    after = decide()
+    assert not any(name in str(after.subject) for name in faults)
+    assert "came out the same" in " ".join(clause.text for clause in after.clauses)
 
 
 def test_check_as_of_departures_of_the_future_in_silver_are_named(home, project, flights_spec):

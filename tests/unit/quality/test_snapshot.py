@@ -7,10 +7,12 @@ import pytest
 from three_weeks import BASE, LATER
 
 from ratchet.ledger import Ledger
-from ratchet.quality import check_snapshot, judge_snapshot, read_findings
+from ratchet.quality import Finding, check_snapshot, judge_snapshot, read_findings, write_findings
+from ratchet.quality.asof import last_as_of
 from ratchet.settings import Settings
 from ratchet.spec.types import Quality, Severity
 from ratchet.warehouse import take_snapshot
+from ratchet.window import Window
 
 LAST = LATER[-1]
 
@@ -99,9 +101,11 @@ def test_check_snapshot_clean_flights_have_no_fault_and_each_check_speaks(
         "missingness_separates_label",
         "value_settles_label",
         "signal_gone",
+        "as_of",
     }
-    assert all(finding.rows > 0 for finding in findings)
-    assert read_findings(flights_spec, LAST, copy, blocking=False) == findings
+    of_snapshot = [finding for finding in findings if finding.check != "as_of"]
+    assert all(finding.rows > 0 for finding in of_snapshot)
+    assert read_findings(flights_spec, LAST, copy, blocking=False) == of_snapshot
 
 
 @pytest.mark.parametrize(("damage", "expected"), DAMAGE.values(), ids=DAMAGE)
@@ -171,4 +175,42 @@ def test_judge_snapshot_clean_lists_what_was_looked_at(check, flights_spec):
     decision = judge_snapshot(check(), flights_spec, LAST, "0123")
     assert decision.verdict == "accepted"
     assert decision.subject == {"snapshot": "0123"}
-    assert len(decision.clauses) == 10
+    assert len(decision.clauses) == 11
+
+
+FUTURE = Finding(
+    check="as_of",
+    subject="feat_flights",
+    column="temperature_f",
+    state="found",
+    rows=9,
+    broken=2,
+    text="2 have another temperature_f",
+)
+RIGHT = FUTURE.model_copy(update={"column": None, "state": "ok", "broken": 0, "text": "the same"})
+MONTH = Window(LATER[0].start, LATER[1].end)
+
+
+@pytest.mark.parametrize(
+    ("checks", "blocks"),
+    [
+        ({BASE: FUTURE}, True),
+        ({BASE: FUTURE, LATER[1]: RIGHT}, False),
+        ({BASE: RIGHT, LATER[1]: FUTURE}, True),
+        ({MONTH: FUTURE, LATER[1]: RIGHT}, True),
+        ({MONTH: RIGHT, LATER[1]: FUTURE}, True),
+        ({LAST: FUTURE}, False),
+    ],
+    ids=["earlier", "superseded", "later", "same end", "same end, inside", "of the future"],
+)
+def test_last_as_of_check_up_to_the_window_counts(copy, flights_spec, checks, blocks):
+    for window, finding in checks.items():
+        write_findings(flights_spec, window, "as_of", [finding], copy)
+    findings = last_as_of(flights_spec, LATER[1], copy)
+    decision = judge_snapshot(findings, flights_spec, LATER[1], "0123")
+    assert decision.verdict == ("blocked" if blocks else "accepted")
+    assert decision.subject.get("blocked_by") == (FUTURE.name if blocks else None)
+
+    quality = Quality(accepted={FUTURE.name: "The station sends corrections."})
+    spec = flights_spec.model_copy(update={"quality": quality})
+    assert judge_snapshot(findings, spec, LATER[1], "0123").verdict == "accepted"
