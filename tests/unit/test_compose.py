@@ -124,7 +124,8 @@ def test_service_secrets_come_from_the_environment_only(name):
 def test_compose_variables_are_those_of_the_example_and_none_has_a_value():
     used = re.findall(r"(?<!\$)\$\{(\w+)([^}]*)\}", TEXT)
     assert used
-    assert {rest for _, rest in used} == {":?see .env.example"}
+    optional = {"RATCHET_REGION"}
+    assert all(rest == (":-" if name in optional else ":?see .env.example") for name, rest in used)
     example = dict(line.split("=", 1) for line in EXAMPLE.splitlines() if re.match(r"\w", line))
     assert set(example) == {name for name, _ in used}
     assert set(example.values()) == {""}
@@ -172,6 +173,41 @@ def test_airflow_services_share_one_configuration():
     for name in names:
         assert environment(name).items() >= environment("worker").items()
         assert SERVICES[name]["volumes"] == SERVICES["worker"]["volumes"]
+
+
+def test_airflow_services_know_their_region():
+    assert environment("worker")["RATCHET_REGION"] == "${RATCHET_REGION:-}"
+
+
+CHECK_PLUGINS = """
+from airflow import plugins_manager
+from airflow.serialization.helpers import find_registered_custom_deadline_reference
+found = find_registered_custom_deadline_reference(
+    "ratchet.orchestration.deadlines.EndOfScheduledWindow"
+)
+print(found.__name__, plugins_manager.get_import_errors())
+"""
+
+
+def test_airflow_services_load_our_plugins_from_the_image(tmp_path):
+    """The scheduler and the DAG processor know our moments of deadlines by a plugin alone."""
+    folder = environment("worker")["AIRFLOW__CORE__PLUGINS_FOLDER"]
+    assert f"\nCOPY plugins {folder}\n" in DOCKERFILE
+    mounts = [volume.split(":")[1] for volume in SERVICES["worker"]["volumes"]]
+    assert not any(folder.startswith(mount) for mount in mounts)
+    for name in ("scheduler", "dag-processor", "triggerer"):
+        assert environment(name)["AIRFLOW__CORE__PLUGINS_FOLDER"] == folder
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", CHECK_PLUGINS],
+        env={
+            "PATH": "",
+            "AIRFLOW_HOME": str(tmp_path),
+            "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.splitlines()[-1:] == ["EndOfScheduledWindow {}"], done.stderr
 
 
 CHECK_COMMANDS = """
