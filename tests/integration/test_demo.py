@@ -23,7 +23,8 @@ GOLD = ("feat_flights", "fct_outcomes")
 
 
 def airflow_rows(home, query):
-    with sqlite3.connect(f"file:{home / 'airflow' / 'airflow.db'}?mode=ro", uri=True) as database:
+    path = f"file:{home / 'airflow' / 'airflow.db'}?mode=ro"
+    with sqlite3.connect(path, uri=True, timeout=60) as database:  # Airflow may be writing
         return database.execute(query).fetchall()
 
 
