@@ -6,6 +6,8 @@ Read the parts from the bottom up; each may import only what stands above it in 
     What everything speaks of: failures, data intervals, folders, use cases.
 `storage`, `decision`, `ledger`
     How bytes become durable, what a verdict is, and the list of all verdicts.
+`statistics`
+    How sure a difference is: pure functions on arrays.
 `feeds`, `quality`, `warehouse`, `lineage`, `training`, `evaluation`, `registry`, `serving`,
 `monitoring`
     The stages. None knows another's insides; they meet in typed records and files.

@@ -5,7 +5,6 @@ from ratchet.quality.facts import Fact, profile_feeds
 from ratchet.quality.feeds import check_feeds
 from ratchet.quality.finding import Finding, read_findings, write_findings
 from ratchet.quality.freshness import check_freshness
-from ratchet.quality.multiplicity import benjamini_hochberg
 from ratchet.quality.segment_tests import compare_segments
 from ratchet.quality.segments import check_segments
 from ratchet.quality.snapshot import check_snapshot, judge_snapshot
@@ -13,7 +12,6 @@ from ratchet.quality.snapshot import check_snapshot, judge_snapshot
 __all__ = [
     "Fact",
     "Finding",
-    "benjamini_hochberg",
     "check_as_of",
     "check_feeds",
     "check_freshness",

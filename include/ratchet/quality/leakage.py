@@ -18,7 +18,6 @@ import pandas as pd
 from scipy.stats import binom, norm
 
 from ratchet.quality.finding import Finding
-from ratchet.quality.multiplicity import benjamini_hochberg
 from ratchet.quality.separation import (
     Array,
     Coded,
@@ -35,6 +34,7 @@ from ratchet.quality.separation import (
     roc_auc,
 )
 from ratchet.spec import Spec
+from ratchet.statistics import benjamini_hochberg
 from ratchet.window import Window
 
 REMEDY = "find out how it knows, mend or remove it, or accept the finding in quality.accepted"

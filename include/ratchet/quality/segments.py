@@ -18,10 +18,10 @@ import pandas as pd
 
 from ratchet.errors import BuildError, FeedError, SpecError
 from ratchet.quality.finding import Finding, State, write_findings
-from ratchet.quality.multiplicity import benjamini_hochberg
 from ratchet.quality.segment_tests import compare_segments, is_number
 from ratchet.settings import Settings
 from ratchet.spec.types import Spec
+from ratchet.statistics import benjamini_hochberg
 from ratchet.window import Window
 
 MAX_INTEGER_LEVELS = 50  # a whole number of more levels is a size, and no label

@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from ratchet.quality import benjamini_hochberg, compare_segments
+from ratchet.quality import compare_segments
+from ratchet.statistics import benjamini_hochberg
 
 PERIODS = 9
 Q = 0.01

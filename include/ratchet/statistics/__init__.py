@@ -1,0 +1,57 @@
+"""Statistics that decide: pure functions on arrays, each with the source of its formula.
+
+Nothing here knows of specs, files or models. A loss is better when lower. What is compared is
+paired: both models answered the same rows. What is summed up by cluster holds for any metric that
+is a mean of rows, and for the area under the ROC curve by `roc_auc_contributions`.
+"""
+
+from ratchet.statistics.calibration import Calibration, measure_calibration, spiegelhalter
+from ratchet.statistics.clusters import ClusterSums, Means, clustered_means, sum_by_cluster
+from ratchet.statistics.comparison import (
+    MIN_DAYS,
+    Comparison,
+    block_length,
+    compare_by_blocks,
+    compare_by_cluster,
+)
+from ratchet.statistics.intervals import Interval, wilson_interval
+from ratchet.statistics.multiplicity import (
+    benjamini_hochberg,
+    chance_of_any,
+    holm,
+    level_per_look,
+)
+from ratchet.statistics.power import clusters_needed, detectable_difference
+from ratchet.statistics.roc import Areas, compare_by_delong, delong, roc_auc_contributions
+from ratchet.statistics.slices import SliceDifference, compare_slices, shrink, variance_between
+
+__all__ = [
+    "MIN_DAYS",
+    "Areas",
+    "Calibration",
+    "ClusterSums",
+    "Comparison",
+    "Interval",
+    "Means",
+    "SliceDifference",
+    "benjamini_hochberg",
+    "block_length",
+    "chance_of_any",
+    "clustered_means",
+    "clusters_needed",
+    "compare_by_blocks",
+    "compare_by_cluster",
+    "compare_by_delong",
+    "compare_slices",
+    "delong",
+    "detectable_difference",
+    "holm",
+    "level_per_look",
+    "measure_calibration",
+    "roc_auc_contributions",
+    "shrink",
+    "spiegelhalter",
+    "sum_by_cluster",
+    "variance_between",
+    "wilson_interval",
+]
