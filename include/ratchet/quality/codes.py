@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from itertools import combinations
 
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
 from ratchet.quality.finding import Finding
 from ratchet.quality.rows import FeedRows
 from ratchet.quality.tails import rare_count
@@ -25,32 +29,45 @@ def code_swap(rows: FeedRows) -> list[Finding]:
     columns = rows.feed.columns
     tellers = [name for name in columns if columns[name].type in ("text", "integer")]
     findings: dict[str, Finding] = {}
-    for column in rows.groups:
-        others = [name for name in tellers if name != column]
-        contexts = [(name,) for name in others] + list(combinations(others, 2))
-        told = sorted(((_telling(rows, column, c), c) for c in contexts), reverse=True)
-        for share, context in told[:_CONTEXTS]:
+    codes = _known_codes(rows, tellers)
+    told: dict[str, list[tuple[float, tuple[str, ...]]]] = {name: [] for name in rows.groups}
+    for context in [*((name,) for name in tellers), *combinations(tellers, 2)]:
+        open_to = [name for name in rows.groups if name not in context]
+        for column, share in _telling(codes, context, open_to).items():
+            told[column].append((share, context))
+    for column, contexts in told.items():
+        for share, context in sorted(contexts, reverse=True)[:_CONTEXTS]:
             if share >= _KNOWN * _PURE:
                 for finding in _swapped(rows, column, context):
                     findings.setdefault(finding.name, finding)
     return list(findings.values())
 
 
-def _telling(rows: FeedRows, column: str, context: tuple[str, ...]) -> float:
-    """Return the share of past rows whose code their context tells, 0 if it tells few."""
-    by = ", ".join(f'"{name}"' for name in context)
-    known, pure = rows.ask(
-        f"""
-        select sum(n) filter (n >= {MIN_SEEN}) / sum(n), sum(most) filter (n >= {MIN_SEEN}) / sum(n)
-        from (
-            select sum(n) as n, max(n) as most
-            from (
-                select {by}, "{column}", count(*) as n from rows
-                where not _is_new and concat({by}) is not null group by all
-            ) group by {by}
-        )"""  # noqa: S608
-    )[0]
-    return float(pure) if known and known >= _KNOWN and pure / known >= _PURE else 0.0
+def _known_codes(rows: FeedRows, names: list[str]) -> dict[str, NDArray[np.int64]]:
+    """Return the past's values of columns as numbers from 0; a missing value is one of its own."""
+    listed = ", ".join(f'"{name}"' for name in names)
+    past = rows.connection.execute(f"select {listed} from rows where not _is_new")  # noqa: S608
+    table = past.to_arrow_table()
+    return {name: pd.factorize(table[name].to_pandas(), use_na_sentinel=False)[0] for name in names}
+
+
+def _telling(
+    codes: dict[str, NDArray[np.int64]], context: tuple[str, ...], columns: list[str]
+) -> dict[str, float]:
+    """Return for columns the share of past rows whose code the context tells, 0 if it tells few."""
+    joint = codes[context[0]]
+    for name in context[1:]:
+        joint = pd.factorize(joint * (codes[name].max() + 1) + codes[name])[0]
+    sizes = np.bincount(joint)
+    seen = sizes >= MIN_SEEN
+    known = sizes[seen].sum() / joint.size
+    shares = {}
+    for column in columns:
+        levels = int(codes[column].max()) + 1
+        table = np.bincount(joint * levels + codes[column], minlength=sizes.size * levels)
+        pure = table.reshape(-1, levels).max(axis=1)[seen].sum() / joint.size
+        shares[column] = float(pure) if known >= _KNOWN and pure / known >= _PURE else 0.0
+    return shares
 
 
 def _swapped(rows: FeedRows, column: str, context: tuple[str, ...]) -> list[Finding]:

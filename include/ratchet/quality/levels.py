@@ -13,7 +13,9 @@ from ratchet.quality.tails import robust_spread, t_limit
 
 CHECK = "unit_slip"
 MIN_ROWS = 10  # of a group in a day: a median that a few wrong values can't move
-MIN_DAYS = 14  # of a group's past: two of each weekday
+# of a group's past, on which it told enough: half of eight weeks. What is told on fewer, as gusts
+# are on windy days, is told on unlike ones, and the farthest of them says little of the next.
+MIN_DAYS = 28
 _GAP = 1.5  # times the farthest that the group's own past went
 _PAIR = 2  # groups: neither of a pair says which of them is wrong
 _PLACES = ("level", "spread")
@@ -72,34 +74,52 @@ def _suffix(column: str) -> str:
 
 
 def _judge(rows: FeedRows, column: str, group: str | None, days: pd.DataFrame) -> list[Finding]:
-    days = days.dropna(subset=list(_PLACES))
-    tables = {p: days.pivot_table(index="_date", columns="level_of", values=p) for p in _PLACES}
-    shared = {
-        place: table.median(axis=1) if table.shape[1] > _PAIR else table.iloc[:, 0] * 0
-        for place, table in tables.items()
-    }
-    p = rows.quality.false_discovery_rate / (2 * max(int(days["is_new"].sum()), 1))
+    days = days.dropna(subset=list(_PLACES)).set_index(["_date", "level_of"]).sort_index()
+    tables = {place: days[place].unstack() for place in _PLACES}
+    is_new = days["is_new"].unstack().eq(True).to_numpy()
+    values = {place: table.to_numpy(dtype=float) for place, table in tables.items()}
+    for place, table in tables.items():
+        if table.shape[1] > _PAIR:
+            values[place] = values[place] - table.median(axis=1).to_numpy()[:, np.newaxis]
+    p = rows.quality.false_discovery_rate / (2 * max(int(is_new.sum()), 1))
     findings = []
-    for level, one in days.groupby("level_of"):
-        past = one[~one["is_new"]].set_index("_date")
-        if len(past) < MIN_DAYS:
+    unknown = []
+    for number, level in enumerate(tables["level"].columns):
+        new = is_new[:, number]
+        past = ~new & ~np.isnan(values["level"][:, number])
+        if not new.any():
             continue
-        usual, limits = {}, {}
+        if past.sum() < MIN_DAYS:
+            unknown.append(f"{level}")
+            continue
+        usual, is_far = {}, np.zeros(new.size, dtype=bool)
         for place in _PLACES:
-            own = past[place] - shared[place].reindex(past.index)
-            usual[place] = float(own.median())
-            far = float((own - usual[place]).abs().max())
-            spread = robust_spread(own.to_numpy())
-            limits[place] = max(_GAP * far, t_limit(p, len(past) - 1) * spread)
-        for _, day in one[one["is_new"]].iterrows():
-            expected = {p: usual[p] + float(shared[p][day["_date"]]) for p in _PLACES}
-            if any(abs(day[p] - expected[p]) > limits[p] for p in _PLACES) and (
-                units := _units(column, day, expected)
-            ):
+            own = values[place][:, number]
+            usual[place] = float(np.median(own[past]))
+            far = float(np.abs(own[past] - usual[place]).max())
+            noise = t_limit(p, int(past.sum()) - 1) * robust_spread(own[past])
+            is_far |= new & (np.abs(own - usual[place]) > max(_GAP * far, noise))
+        for number_of_day in np.flatnonzero(is_far):
+            date = tables["level"].index[number_of_day]
+            day = days.loc[(date, level)]
+            shared = {p: day[p] - float(values[p][number_of_day, number]) for p in _PLACES}
+            expected = {p: usual[p] + shared[p] for p in _PLACES}
+            if units := _units(column, day, expected):
                 segment = f"{group}={level}" if group else None
-                findings.append(_found(rows, column, segment, day, expected["level"], units))
+                findings.append(_found(rows, column, segment, date, day, expected["level"], units))
                 break
+    if unknown:
+        findings.append(_unknown(rows, column, group, unknown))
     return findings
+
+
+def _unknown(rows: FeedRows, column: str, group: str | None, levels: list[str]) -> Finding:
+    text = (
+        f"Under {MIN_DAYS} past days have {MIN_ROWS} values of {column} at "
+        f"{', '.join(levels) if group else 'all rows'}: too few to tell a slip from an unusual "
+        "day; nothing to do but wait."
+    )
+    return rows.finding(CHECK, text, state="not_enough_data", column=column, segment=group)
 
 
 def _units(column: str, day: pd.Series[Any], expected: dict[str, float]) -> str:
@@ -121,13 +141,14 @@ def _found(
     rows: FeedRows,
     column: str,
     segment: str | None,
+    date: pd.Timestamp,
     day: pd.Series[Any],
     expected: float,
     units: str,
 ) -> Finding:
     text = (
         f"The median {column} at {segment or 'all rows'} is {day['level']:.4g} on "
-        f"{day['_date']:%Y-%m-%d}, where {expected:.4g} would fit its past and its neighbours: it "
+        f"{date:%Y-%m-%d}, where {expected:.4g} would fit its past and its neighbours: it "
         f"and the spread are as if {units} had been sent; first {rows.place(int(day['first']))}; "
         f"{rows.ender}"
     )
