@@ -2,118 +2,198 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ratchet.quality.finding import Finding
-from ratchet.quality.rows import FeedRows
-from ratchet.quality.tails import rare_count
+from ratchet.quality.lags import CHECK, MIN_SHIFTED, lags
+from ratchet.quality.rows import FeedRows, moments
 
-CHECK = "clock_shift"
-MIN_SHIFTED = 5  # rows: fewer are single errors
 MIN_EVENTS = 50  # of a group in a day: fewer have no profile
-_CONSTANT = 0.99  # of the past rows have one lag: then it is a rule
-_PER_ROW = 0.25  # nats a row by which another hour must fit better than the one that is told
+# Nats a row by which another hour must fit better than the one that is told: a group's day varies
+# more than the day of all rows, which never fitted another hour by half as much in a clean year.
+_PER_ROW, _PER_ROW_OF_ALL = 0.25, 0.03
 _GAP = 1.5  # times the best that any past day of the group fitted another hour
 _ONE_HOUR = 0.5  # of all events, at most: what is sent in bulk has no profile
 _HOURS = 24
+MIN_WEEKS = 6  # of past: fewer do not show how much a week's mean day varies
+_WEEK_GAIN, _WEEK_GAP = 25.0, 2.0  # in variances; times the best of any past week
+_SUN = 1  # hours that a series may move by itself: the sun does, in eight weeks, and by the clock
 _DAY = timedelta(days=1)
 
 
 def clock_shift(rows: FeedRows) -> list[Finding]:
-    """Find times that disagree with the row's other times, or with the group's usual day.
+    """Find times that disagree with the row's other times, or with the usual day.
 
-    Two times of a row that always lay as far apart must go on to do so. A group's events have a
-    profile over the hours of the people's day: a day is shifted if another hour fits it far better.
+    Times that always lay as far apart must go on to do so (see `ratchet.quality.lags`). Events,
+    all and of each group, have a profile over the hours of the people's day: a day is shifted if
+    another hour fits it far better. A set of series has a mean day of its values: so has the week.
     """
-    event = rows.feed.event_time
-    times = [n for n in rows.clocks if rows.feed.columns[n].type == "timestamp"]
-    findings = []
-    for clock in rows.clocks:
-        findings += _lag(rows, f'"{clock}"', clock)
-    for clock in [n for n in [event, *times] if n and rows.feed.columns[n].type == "timestamp"]:
-        for group in rows.groups if not rows.entities else []:
-            findings += _profile(rows, clock, group)
+    findings = lags(rows)
+    if rows.entities:
+        return findings + _mean_day(rows)
+    event = str(rows.feed.event_time)
+    for clock in dict.fromkeys([event, *moments(rows.feed)]):
+        if clock in moments(rows.feed):
+            findings += _profiles(rows, clock)
     return findings
 
 
-def _lag(rows: FeedRows, sql: str, clock: str) -> list[Finding]:
-    lag = f"date_diff('minute', {sql}::timestamp, _at)"
-    found = rows.ask(
-        f"""
-        with usual as (select mode({lag}) as lag from rows where not _is_new)
-        select
-            any_value(lag), avg(({lag} = lag)::int) filter (not _is_new),
-            count(*) filter (_is_new and {lag} <> lag),
-            min(rowid) filter (_is_new and {lag} <> lag),
-            mode({lag}) filter (_is_new and {lag} <> lag)
-        from rows, usual"""  # noqa: S608
-    )[0]
-    usual, share, broken, first, other = found
-    if share is None or share < _CONSTANT or broken < MIN_SHIFTED:
-        return []
-    p = rare_count(broken, (1 - share) * rows.new, 3.0)
-    if p >= rows.quality.false_discovery_rate:
-        return []
-    text = (
-        f"{broken:,} rows have {rows.feed.event_time} {other} min after {clock}, where {usual} min "
-        f"is the rule; first {rows.place(first)}; {rows.ender}"
-    )
-    return [rows.finding(CHECK, text, column=clock, broken=broken, observed=other, expected=usual)]
+class _Profile(NamedTuple):
+    """Events of a group by day and hour, and the days."""
+
+    table: NDArray[np.float64]
+    days: list[date]
 
 
-def _profile(rows: FeedRows, clock: str, group: str) -> list[Finding]:
-    counts = rows.frame(
+def _profiles(rows: FeedRows, clock: str) -> list[Finding]:
+    groups = rows.groups
+    told = rows.connection.execute(
         f"""
         select
-            "{group}" as level, _date as day, hour({rows.local(clock)}) as hour,
-            count(*) as n, min(rowid) as first
-        from rows where "{group}" is not null group by all order by all"""  # noqa: S608
-    )
+            "{clock}" as _moment, _date - date '1970-01-01' as _date
+            {"".join(f', "{group}"' for group in groups)}
+        from rows where _moment is not null and _date is not null"""  # noqa: S608
+    ).to_arrow_table()
+    moments_utc = pd.DatetimeIndex(told["_moment"].to_pandas()).tz_localize("UTC")
+    hours = moments_utc.tz_convert(rows.quality.time_zone).hour.to_numpy()
+    if not hours.size or np.bincount(hours).max() > _ONE_HOUR * hours.size:
+        return []
+    day = told["_date"].to_numpy()
+    first = int(day.min())
+    cells, number = (day - first) * _HOURS + hours, int(day.max()) - first + 1
+    dates = [date(1970, 1, 1) + timedelta(days=first + n) for n in range(number)]
+    findings = _shifted(rows, clock, None, "", _profile(cells, dates))
+    for group in groups:
+        codes, levels = pd.factorize(told[group].to_pandas(), sort=True)
+        known = codes >= 0
+        wanted = codes[known] * number * _HOURS + cells[known]
+        tables = np.bincount(wanted, minlength=len(levels) * number * _HOURS)
+        for level, table in zip(levels, tables.reshape(-1, number, _HOURS), strict=True):
+            findings += _shifted(rows, clock, group, level, _Profile(table.astype(float), dates))
+    return findings
+
+
+def _profile(cells: NDArray[np.int64], dates: list[date]) -> _Profile:
+    table = np.bincount(cells, minlength=len(dates) * _HOURS).reshape(-1, _HOURS)
+    return _Profile(table.astype(float), dates)
+
+
+def _shifted(
+    rows: FeedRows, clock: str, group: str | None, level: str, profile: _Profile
+) -> list[Finding]:
     # whole days only: a part of a day is no profile
     lag = timedelta(days=rows.lags[1])
-    first_new, last = pd.Timestamp(rows.start - lag), pd.Timestamp(rows.end - lag - _DAY)
-    findings = []
-    sizes = counts.groupby(["level", "day"])["n"].sum().reset_index()
-    large = sizes.loc[(sizes["n"] >= MIN_EVENTS) & (sizes["day"] >= first_new), "level"]
-    for level, one in counts[counts["level"].isin(large)].groupby("level"):
-        days = one.pivot_table(
-            index="day", columns="hour", values="n", aggfunc="sum", fill_value=0
-        ).reindex(columns=range(_HOURS), fill_value=0)
-        days = days[days.sum(axis=1) >= MIN_EVENTS].loc[:last]
-        is_new = np.array([first_new <= day for day in days.index])
-        if not is_new.any() or (~is_new).sum() < MIN_SHIFTED:
-            continue
-        table = days.to_numpy(dtype=float)
-        usual = table[~is_new].sum(axis=0) + 1
-        if usual.max() > _ONE_HOUR * usual.sum():
-            continue
-        fits = np.stack(
-            [table @ np.log(np.roll(usual, s) / usual.sum()) for s in range(_HOURS)], axis=1
+    first_new, last = rows.start - lag, rows.end - lag - _DAY
+    sizes = profile.table.sum(axis=1)
+    is_new = np.array([first_new <= day <= last for day in profile.days]) & (sizes >= MIN_EVENTS)
+    is_past = np.array([day < first_new for day in profile.days]) & (sizes >= MIN_EVENTS)
+    if not is_new.any() or is_past.sum() < MIN_SHIFTED:
+        return []
+    usual = profile.table[is_past].sum(axis=0) + 1
+    if usual.max() > _ONE_HOUR * usual.sum():
+        return []
+    logs = np.stack([np.log(np.roll(usual, s) / usual.sum()) for s in range(_HOURS)], axis=1)
+    fits = profile.table @ logs
+    gains = (fits - fits[:, :1]).max(axis=1) / np.maximum(sizes, 1)
+    per_row = _PER_ROW if group else _PER_ROW_OF_ALL
+    shifted = np.flatnonzero(is_new & (gains > max(per_row, _GAP * float(gains[is_past].max()))))
+    if not shifted.size:
+        return []
+    place = int(shifted[0])
+    shift, day = _signed(int(fits[place].argmax())), profile.days[place]
+    level_of = f'"{group}"' if group else "''"
+    query = f"select min(rowid) from rows where _date = ? and {level_of} = ?"  # noqa: S608
+    ((row,),) = rows.ask(query, day, level)
+    what = f" of {group} {level}" if group else ""
+    text = (
+        f"{clock}{what} on {day} fits its usual day {shift:+d} h later far better; first "
+        f"{rows.place(row)}; {rows.ender}"
+    )
+    return [
+        rows.finding(
+            CHECK,
+            text,
+            column=clock,
+            segment=f"{group}={level}" if group else None,
+            broken=int(sizes[place]),
+            observed=float(shift),
+            expected=0.0,
         )
-        gains = (fits - fits[:, :1]).max(axis=1) / table.sum(axis=1)
-        limit = max(_PER_ROW, _GAP * float(gains[~is_new].max()))
-        for place in np.flatnonzero(is_new & (gains > limit)):
-            day = days.index[int(place)]
-            shift = int(fits[place].argmax())
-            shift = shift - _HOURS if shift > _HOURS // 2 else shift
-            first = int(one[one["day"] == day]["first"].min())
-            text = (
-                f"{clock} of {group} {level} on {day:%Y-%m-%d} fits its usual day {shift:+d} h "
-                f"later far better; first {rows.place(first)}; {rows.ender}"
-            )
-            findings.append(
-                rows.finding(
-                    CHECK,
-                    text,
-                    column=clock,
-                    segment=f"{group}={level}",
-                    broken=int(table[place].sum()),
-                    observed=float(shift),
-                    expected=0.0,
-                )
-            )
-            break
-    return findings
+    ]
+
+
+def _signed(shift: int) -> int:
+    return shift - _HOURS if shift > _HOURS // 2 else shift
+
+
+def _mean_day(rows: FeedRows) -> list[Finding]:
+    """Compare the week's mean day of all series with the past weeks', at each turn of the clock.
+
+    Distances are in variances of a week's mean at an hour, which the past weeks tell, summed over
+    hours and columns; the gain of the best turn is held against the past weeks' own, each against
+    the others.
+    """
+    weeks = _weeks(rows)
+    past = weeks[1:]
+    if len(past) < MIN_WEEKS or np.isnan(weeks[0]).all():
+        return []
+    own = [_turn(week, np.delete(past, n, axis=0))[1] for n, week in enumerate(past)]
+    turn, gain = _turn(weeks[0], past)
+    if abs(turn) <= _SUN or gain <= max(_WEEK_GAIN, _WEEK_GAP * max(own)):
+        return []
+    text = (
+        f"The mean day of all series from {rows.start} to {rows.end} fits the past weeks' "
+        f"{turn:+d} h later far better: {gain:.0f} variances nearer, where no past week gained "
+        f"more than {max(own):.0f}; {rows.ender}"
+    )
+    return [
+        rows.finding(
+            CHECK,
+            text,
+            column=rows.feed.event_time,
+            segment="mean day",
+            broken=rows.new,
+            observed=float(turn),
+            expected=0.0,
+        )
+    ]
+
+
+def _weeks(rows: FeedRows) -> NDArray[np.float64]:
+    """Return mean days less their mean: the judged days', then those of as many days before."""
+    length = (rows.end - rows.start).days
+    measured = ", ".join(f'avg("{name}")' for name in rows.numbers)
+    hours = rows.ask(
+        f"""
+        select
+            (date_diff('day', _day, $end) - 1) // {length} as week,
+            hour({rows.clock("_at")}) as hour, {measured}
+        from rows where _at is not null group by all""",  # noqa: S608
+        end=rows.end,
+    )
+    weeks = np.full((max(w for w, *_ in hours) + 1, _HOURS, len(rows.numbers)), np.nan)
+    for week, hour, *means in hours:
+        weeks[week, hour] = [np.nan if mean is None else mean for mean in means]
+    whole = weeks[[not np.isnan(week).all(axis=1).any() for week in weeks]]
+    level: NDArray[np.float64] = np.nanmean(whole, axis=1, keepdims=True)
+    return whole - level
+
+
+def _turn(week: NDArray[np.float64], others: NDArray[np.float64]) -> tuple[int, float]:
+    """Return by how many hours to turn the others' mean day to fit a week best, and the gain."""
+    usual = np.nanmean(others, axis=0)
+    variance = np.nanvar(others, axis=0, ddof=1).mean(axis=0) * (1 + 1 / len(others))
+    told = variance > 0
+    distances = np.array(
+        [
+            np.nansum(((week - np.roll(usual, s, axis=0)) ** 2)[:, told] / variance[told])
+            for s in range(_HOURS)
+        ]
+    )
+    best = int(distances.argmin())
+    return _signed(best), float(distances[0] - distances[best])

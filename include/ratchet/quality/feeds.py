@@ -7,13 +7,12 @@ from collections.abc import Callable
 
 import duckdb
 
-from ratchet.errors import FeedError
 from ratchet.quality.clocks import clock_shift
 from ratchet.quality.codes import code_swap
 from ratchet.quality.copies import duplicate_burst
 from ratchet.quality.finding import Finding, write_findings
 from ratchet.quality.levels import unit_slip
-from ratchet.quality.rows import FeedRows, landed, weeks
+from ratchet.quality.rows import FeedRows, partners, weeks
 from ratchet.quality.silence import silent_feed, stuck_value
 from ratchet.quality.values import impossible_value, off_grid
 from ratchet.quality.volume import volume
@@ -73,12 +72,10 @@ def check_feeds(spec: Spec, window: Window, settings: Settings) -> list[Finding]
         for name, feed in spec.feeds.items():
             if feed.event_time is None:
                 continue
-            folders = landed(settings.lake(spec.name), name, window)
-            if not folders or folders[-1].name != window.key:
-                raise FeedError(f"{name}: {window} was not landed; land it first")
             for start, end in weeks(window):
-                rows = FeedRows(name, feed, spec.quality, start, end, connection)
-                rows.load(folders)
+                related = partners(spec.feeds, name)
+                rows = FeedRows(name, feed, spec.quality, start, end, connection, related)
+                rows.load(settings.lake(spec.name), window)
                 findings += _check(rows)
     return write_findings(spec, window, FAMILY, findings, settings)
 
@@ -96,7 +93,8 @@ def _check(rows: FeedRows) -> list[Finding]:
             continue
         found = check(rows)
         findings += found
-        if not found:
-            text = f"Nothing unusual from {rows.start} to {rows.end}; nothing to do."
+        if not any(finding.is_fault for finding in found):
+            judged = " in what could be judged" if found else ""
+            text = f"Nothing unusual{judged} from {rows.start} to {rows.end}; nothing to do."
             findings.append(rows.finding(name, text, state="ok", broken=0))
     return findings

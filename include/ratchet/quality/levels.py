@@ -100,7 +100,7 @@ def _judge(rows: FeedRows, column: str, group: str | None, days: pd.DataFrame) -
             noise = t_limit(p, int(past.sum()) - 1) * robust_spread(own[past])
             is_far |= new & (np.abs(own - usual[place]) > max(_GAP * far, noise))
         for number_of_day in np.flatnonzero(is_far):
-            date = tables["level"].index[number_of_day]
+            date = tables["level"].index[int(number_of_day)]
             day = days.loc[(date, level)]
             shared = {p: day[p] - float(values[p][number_of_day, number]) for p in _PLACES}
             expected = {p: usual[p] + shared[p] for p in _PLACES}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 
+from ratchet.errors import FeedError
 from ratchet.quality.finding import Finding, State
 from ratchet.settings import Lake
 from ratchet.spec.types import Feed, Quality
@@ -27,7 +28,8 @@ class FeedRows:
 
     They are the table `rows` of `connection`: the feed's columns, `_file`, `_row`, the stamp of
     the file as `_day`, the row's own time as `_at` and its date by the people's clock as `_date`,
-    and whether it `_is_new`.
+    and whether it `_is_new`. `partners` are feeds whose key is told by each of these rows; a
+    partner's key and clocks are the table `partner_<name>`.
     """
 
     name: str
@@ -36,11 +38,21 @@ class FeedRows:
     start: date
     end: date
     connection: duckdb.DuckDBPyConnection
+    partners: Mapping[str, Feed] = field(default_factory=dict)
 
-    def load(self, folders: list[Path]) -> None:
-        """Fill the tables from landed windows: `rows`, and `refused` with quarantined rows."""
+    def load(self, lake: Lake, window: Window) -> None:
+        """Fill the tables from landed windows: `rows`, and `refused` with quarantined rows.
+
+        Raises
+        ------
+        FeedError
+            If the window of the feed was not landed.
+        """
+        folders = self._folders(lake, self.name, window)
+        if not folders or folders[-1].name != window.key:
+            raise FeedError(f"{self.name}: {window} was not landed; land it first")
         columns = ", ".join(f'"{column}"' for column in self.feed.columns)
-        since = self.start - timedelta(days=self.quality.history_days)
+        since = self._since
         stamp = "strptime(regexp_extract(_file, '_([0-9]{8})\\.', 1), '%Y%m%d')::date as _day"
         for table, file, wanted in (
             ("rows", "accepted", f"{columns}, {self._times}"),
@@ -54,6 +66,25 @@ class FeedRows:
                 where _day >= ? and _day < ?""",  # noqa: S608
                 [self.start, [str(f / f"{file}.parquet") for f in folders], since, self.end],
             )
+        for name, feed in self.partners.items():
+            told = ", ".join(f'"{c}"' for c in dict.fromkeys([*feed.key, *moments(feed)]))
+            self.connection.execute(
+                f"create or replace temp table partner_{name} as select {told} "  # noqa: S608
+                "from read_parquet(?, union_by_name = true)",
+                [[str(f / "accepted.parquet") for f in self._folders(lake, name, window)]],
+            )
+
+    @property
+    def _since(self) -> date:
+        return self.start - timedelta(days=self.quality.history_days)
+
+    def _folders(self, lake: Lake, feed: str, window: Window) -> list[Path]:
+        """Return the folders of landed windows that reach into the past or the days to judge."""
+        return [
+            folder
+            for folder in landed(lake, feed, window)
+            if Window.parse(folder.name).end.date() > self._since
+        ]
 
     @property
     def _times(self) -> str:
@@ -65,8 +96,11 @@ class FeedRows:
         """Return SQL for a time by the clock of the people whom the data is about."""
         if self.feed.columns[column].type == "date":
             return f'"{column}"::timestamp'
-        zone = literal(self.quality.time_zone)
-        return f"\"{column}\" at time zone 'UTC' at time zone {zone}"
+        return self.clock(f'"{column}"')
+
+    def clock(self, moment: str) -> str:
+        """Return SQL for a moment in UTC by the clock of the people whom the data is about."""
+        return f"{moment} at time zone 'UTC' at time zone {literal(self.quality.time_zone)}"
 
     def ask(self, query: str, *values: Any, **named: Any) -> list[tuple[Any, ...]]:
         """Return a query's rows; it names its parameters or leaves them to their order."""
@@ -186,6 +220,24 @@ def landed(lake: Lake, feed: str, window: Window) -> list[Path]:
         for path in sorted(folder.glob("*/accepted.parquet"))
         if path.parent.name == window.key or Window.parse(path.parent.name).end <= window.start
     ]
+
+
+def moments(feed: Feed) -> list[str]:
+    """Return a feed's columns with a moment, not only a day."""
+    return [name for name, column in feed.columns.items() if column.type == "timestamp"]
+
+
+def partners(feeds: Mapping[str, Feed], name: str) -> dict[str, Feed]:
+    """Return the other feeds whose key stands, with the same types, in each row of a feed."""
+    own = feeds[name].columns
+    return {
+        other: feed
+        for other, feed in feeds.items()
+        if other != name
+        and moments(feed)
+        and feed.key
+        and all(key in own and own[key].type == feed.columns[key].type for key in feed.key)
+    }
 
 
 def weeks(window: Window) -> Iterator[tuple[date, date]]:

@@ -1,6 +1,7 @@
 """Two real months and the first week of March, landed once; each test spoils its own copy."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -8,7 +9,7 @@ import pytest
 from quality_windows import PAST, WEEK
 
 from ratchet.feeds import land
-from ratchet.quality.rows import FeedRows, landed
+from ratchet.quality.rows import FeedRows, partners
 from ratchet.settings import Settings
 from ratchet.spec import Spec
 
@@ -41,8 +42,9 @@ def march(flights_spec: Spec, landed_march: Settings) -> Iterator[dict[str, Feed
                 WEEK.start.date(),
                 WEEK.end.date(),
                 duckdb.connect(config={"threads": 1}),
+                partners(flights_spec.feeds, name),
             )
-            rows.load(landed(landed_march.lake(flights_spec.name), name, WEEK))
+            rows.load(landed_march.lake(flights_spec.name), WEEK)
             feeds[name] = rows
     yield feeds
     for rows in feeds.values():
@@ -61,7 +63,7 @@ def plant(march: dict[str, FeedRows]) -> Iterator[Plant]:
         for statement in statements:
             count = rows.connection.execute(statement).fetchall()
             assert count[0][0] > 0, f"nothing is spoilt by {statement}"
-        return FeedRows(rows.name, rows.feed, rows.quality, rows.start, rows.end, rows.connection)
+        return replace(rows)  # nothing cached
 
     yield spoil
     for rows in spoilt:
