@@ -10,10 +10,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ratchet.quality.finding import Finding
-from ratchet.quality.lags import CHECK, MIN_SHIFTED, lags
+from ratchet.quality.lags import CHECK, lags
 from ratchet.quality.rows import FeedRows, moments
 
 MIN_EVENTS = 50  # of a group in a day: fewer have no profile
+MIN_DAYS = 14  # of a group's past with so many: what happens on few days has no usual day
+_PART = 2 / 3  # of a usual day's events: a day with fewer was cut, or its site was closed
 # Nats a row by which another hour must fit better than the one that is told: a group's day varies
 # more than the day of all rows, which never fitted another hour by half as much in a clean year.
 _PER_ROW, _PER_ROW_OF_ALL = 0.25, 0.03
@@ -90,9 +92,12 @@ def _shifted(
     lag = timedelta(days=rows.lags[1])
     first_new, last = rows.start - lag, rows.end - lag - _DAY
     sizes = profile.table.sum(axis=1)
-    is_new = np.array([first_new <= day <= last for day in profile.days]) & (sizes >= MIN_EVENTS)
     is_past = np.array([day < first_new for day in profile.days]) & (sizes >= MIN_EVENTS)
-    if not is_new.any() or is_past.sum() < MIN_SHIFTED:
+    if is_past.sum() < MIN_DAYS:
+        return []
+    is_whole = sizes >= max(_PART * float(np.median(sizes[is_past])), MIN_EVENTS)
+    is_new = np.array([first_new <= day <= last for day in profile.days]) & is_whole
+    if not is_new.any():
         return []
     usual = profile.table[is_past].sum(axis=0) + 1
     if usual.max() > _ONE_HOUR * usual.sum():
@@ -140,7 +145,7 @@ def _mean_day(rows: FeedRows) -> list[Finding]:
     """
     weeks = _weeks(rows)
     past = weeks[1:]
-    if len(past) < MIN_WEEKS or np.isnan(weeks[0]).all():
+    if len(past) < MIN_WEEKS or not weeks.shape[2]:
         return []
     own = [_turn(week, np.delete(past, n, axis=0))[1] for n, week in enumerate(past)]
     turn, gain = _turn(weeks[0], past)
@@ -179,19 +184,21 @@ def _weeks(rows: FeedRows) -> NDArray[np.float64]:
     weeks = np.full((max(w for w, *_ in hours) + 1, _HOURS, len(rows.numbers)), np.nan)
     for week, hour, *means in hours:
         weeks[week, hour] = [np.nan if mean is None else mean for mean in means]
-    whole = weeks[[not np.isnan(week).all(axis=1).any() for week in weeks]]
-    level: NDArray[np.float64] = np.nanmean(whole, axis=1, keepdims=True)
+    usually = ~np.isnan(weeks[0]).any(axis=0)
+    told = weeks[:, :, usually]
+    whole = told[[not np.isnan(week).any() for week in told]]
+    level: NDArray[np.float64] = whole.mean(axis=1, keepdims=True)
     return whole - level
 
 
 def _turn(week: NDArray[np.float64], others: NDArray[np.float64]) -> tuple[int, float]:
     """Return by how many hours to turn the others' mean day to fit a week best, and the gain."""
-    usual = np.nanmean(others, axis=0)
-    variance = np.nanvar(others, axis=0, ddof=1).mean(axis=0) * (1 + 1 / len(others))
+    usual = others.mean(axis=0)
+    variance = others.var(axis=0, ddof=1).mean(axis=0) * (1 + 1 / len(others))
     told = variance > 0
     distances = np.array(
         [
-            np.nansum(((week - np.roll(usual, s, axis=0)) ** 2)[:, told] / variance[told])
+            ((week - np.roll(usual, s, axis=0)) ** 2)[:, told].sum(axis=0) @ (1 / variance[told])
             for s in range(_HOURS)
         ]
     )

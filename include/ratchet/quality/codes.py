@@ -14,6 +14,7 @@ from ratchet.quality.tails import rare_count
 
 CHECK = "code_swap"
 MIN_SWAPPED = 10  # rows of one code under another: fewer are single errors
+MIN_MOVED = 5  # contexts of such rows: fewer were moved, as a flight to another airport
 MIN_SEEN = 3  # rows of a context in the past: then it says which code to expect
 _KNOWN, _PURE = 0.5, 0.9  # of the rows have a context, and its usual code: it tells the code
 _CONTEXTS = 2  # the best are asked: where one is silent, the other may know
@@ -82,7 +83,10 @@ def _swapped(rows: FeedRows, column: str, context: tuple[str, ...]) -> list[Find
             usual, "{column}", count(*) filter (_is_new), count(*) filter (not _is_new),
             min(rows.rowid) filter (_is_new)
         from rows join known using ({by}) where usual <> "{column}"
-        group by 1, 2 having count(*) filter (_is_new) >= {MIN_SWAPPED} order by 1, 2"""  # noqa: S608
+        group by 1, 2
+        having count(*) filter (_is_new) >= {MIN_SWAPPED}
+            and count(distinct row({by})) filter (_is_new) >= {MIN_MOVED}
+        order by 1, 2"""  # noqa: S608
     )
     total = rows.ask("select count(*) from rows where not _is_new")[0][0]
     findings = []
