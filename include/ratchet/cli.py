@@ -190,9 +190,19 @@ def _spec(arguments: argparse.Namespace) -> Spec:
 
 
 def _lint(arguments: argparse.Namespace) -> int:
-    from ratchet.spec import lint_paths
+    from ratchet.spec import lint_paths, load_spec, restricted_columns
 
-    return bool(lint_paths(arguments.paths or [Settings.load().use_cases]))
+    settings = Settings.load()
+    paths = arguments.paths or [settings.use_cases]
+    if lint_paths(paths):
+        return 1
+    files = [file for path in paths for file in (path.glob("*.yaml") if path.is_dir() else [path])]
+    for spec in map(load_spec, sorted(files)):
+        if restricted_columns(spec):  # what their SQL does with them, only dbt can say
+            from ratchet.lineage import refuse_restricted_features
+
+            refuse_restricted_features(spec, settings)
+    return 0
 
 
 def _schema(_: argparse.Namespace) -> None:
@@ -331,7 +341,8 @@ def _blocks(arguments: argparse.Namespace) -> None:
         rows = "" if found[0].rows is None else f" found {found[0].rows:,} rows"
         where = found[0].rows_path
         where = f": {settings.lake(spec.name).root / where}" if where else ""
-        print(f"{window}  {cause}{rows}{where}")
+        error = f": {found[0].reason}" if found[0].reason else ""
+        print(f"{window}  {cause}{rows}{where}{error}")
         for block in found:
             print(f"  {block.table_name}")
 

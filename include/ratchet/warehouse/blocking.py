@@ -34,6 +34,7 @@ from ratchet.window import Window
 LAYERS = ("bronze", "silver", "gold")
 FAMILIES = ("landing", "feeds", "freshness", "segments")  # a leak blocks training alone
 UNFINISHED = "unfinished_build"
+BUILD_ERROR = "build_error:"  # and the model or test that can't run on what is blocked
 
 _GONE = "built again, and not found any more"
 _PASSING_RUN = "_run_id"  # says who built a row, and not what is in it
@@ -52,24 +53,28 @@ COLUMNS = pa.schema(
 
 
 class Cause(BaseModel):
-    """A test that found rows, or a finding on a feed or the features.
+    """A test that found rows, a finding on a feed or the features, or what can't run on those.
 
     `on` names models, or sources as `source:<feed>`. `rows` is how many are wrong, None if nobody
     can say. `rows_path` is where they lie, relative to the use case's folder. `accepted` is why
-    they do not block; None if they do.
+    they do not block; None if they do. `error` is what dbt said of a model or test that could not
+    run on blocked tables; nobody can accept that.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     on: tuple[str, ...]
-    rows: int | None
-    rows_path: str
-    accepted: str | None
+    rows: int | None = None
+    rows_path: str | None = None
+    accepted: str | None = None
+    error: str | None = None
 
     @property
     def text(self) -> str:
         """What was found, in one sentence."""
+        if self.error:
+            return f"on tables that are blocked, {self.error}"
         rows = "" if self.rows is None else f" {self.rows:,} rows"
         return f"{self.name} found{rows} that must not be there"
 
@@ -78,7 +83,7 @@ class Block(BaseModel):
     """One table of one window, and one cause for which it was blocked.
 
     `table_name` is `<layer>.<model>`; `since` is the window's end (naive UTC): what is newer is not
-    published. `reason` says why it is unblocked.
+    published. `reason` says why it is unblocked, or what dbt said of what can't run.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -198,6 +203,24 @@ def causes_of_findings(spec: Spec, window: Window, settings: Settings) -> list[C
     ]
 
 
+def blocked_tables(
+    spec: Spec,
+    window: Window,
+    causes: list[Cause],
+    reads: Mapping[str, Mapping[str, Collection[str]]],
+    settings: Settings,
+) -> set[str]:
+    """Return what nobody may read, by a window's tests and findings so far or by another window."""
+    causes = causes + causes_of_findings(spec, window, settings)
+    roots = {name for cause in causes if cause.accepted is None for name in cause.on}
+    elsewhere = {
+        block.table_name
+        for block in open_blocks(spec, settings)
+        if block.window != window.key and block.blocked_by != UNFINISHED
+    }
+    return elsewhere | set(downstream(roots, reads))
+
+
 def acceptance_of_rows(spec: Spec, test: str, found: Path, settings: Settings) -> str | None:
     """Return why the rows that a test found are accepted; None if any of them is not."""
     accepted = settings.lake(spec.name).accepted
@@ -241,9 +264,10 @@ def unblock(
     """
     lake = settings.lake(spec.name)
     blocks = [block for block in open_blocks(spec, settings) if block.window == window.key]
-    block = next((b for b in blocks if b.blocked_by == name != UNFINISHED), None)
+    blocks = [b for b in blocks if not b.blocked_by.startswith((UNFINISHED, BUILD_ERROR))]
+    block = next((b for b in blocks if b.blocked_by == name), None)
     if block is None:
-        known = sorted({b.blocked_by for b in blocks} - {UNFINISHED})
+        known = sorted({b.blocked_by for b in blocks})
         raise BuildError(
             f"{spec.name} {window}: nothing is blocked by {name!r}; "
             f"{'name one of ' + ', '.join(known) if known else 'see ratchet blocks'}"
@@ -343,7 +367,11 @@ def _block(
 def _of_cause(window: Window, table: str, cause: Cause) -> Block:
     state: Literal["blocked", "unblocked"] = "unblocked" if cause.accepted else "blocked"
     return _block(window, table, cause.name, state).model_copy(
-        update={"rows": cause.rows, "rows_path": cause.rows_path, "reason": cause.accepted}
+        update={
+            "rows": cause.rows,
+            "rows_path": cause.rows_path,
+            "reason": cause.accepted or cause.error,
+        }
     )
 
 

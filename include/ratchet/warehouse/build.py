@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import duckdb
 from pydantic import BaseModel, ConfigDict
@@ -30,7 +30,8 @@ class BuildReport(BaseModel):
     """What a build did.
 
     `models` and `tests` are how many ran, `subject` is what the data follows from. `causes` are
-    tests that found rows, `reads` is what each model reads: models, and sources as `source:<name>`.
+    tests that found rows, and what could not run on tables that are blocked; `reads` is what each
+    model reads: models, and sources as `source:<name>`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,7 +51,8 @@ def build(spec: Spec, window: Window, layer: Layer, settings: Settings, run_id: 
     """Build and test one layer of a use case for one window.
 
     Replaces the window's rows, and those of later windows if any were built, as they rest on it.
-    A test that finds rows stops nothing here: `publish` says what it blocks.
+    A test that finds rows stops nothing here: `publish` says what it blocks. Nor does a model or
+    test that can't run, if it rests on what is known to be blocked: it is blocked, too.
     If the warehouse is missing, everything that landed up to the window's end is built. That is
     also the way out after an incompatible change of the SQL: delete the warehouse, and build.
 
@@ -76,8 +78,9 @@ def build(spec: Spec, window: Window, layer: Layer, settings: Settings, run_id: 
     Raises
     ------
     BuildError
-        If a model or test can't be run, or there is nothing to build or test. Names each, and its
-        file. All that the window's build writes is blocked until a later one is published.
+        If a model or test can't be run though all that it reads is fine, or there is nothing to
+        build or test. Names each, and its file. All that the window's build writes is blocked until
+        a later one is published.
     """
     started = time.perf_counter()
     folder = report_path(spec, window, layer, settings).parent
@@ -93,9 +96,17 @@ def build(spec: Spec, window: Window, layer: Layer, settings: Settings, run_id: 
     leave_artifacts(
         spec, window, layer, settings, results, subject=subject, days=days, run_id=run_id
     )
+    causes = [
+        _cause(spec, result, folder, settings) for result in results if result.status == "fail"
+    ]
+    reads = {
+        result.node.name: _named(result.node.depends_on.nodes)
+        for result in results
+        if result.node.resource_type == "model"
+    }
+    below = _reports_below(spec, window, layer, settings, subject)
     if failed := [result for result in results if result.status == "error"]:
-        faults = "\n".join(f"- {_fault(result)}" for result in failed)
-        raise BuildError(f"{spec.name} {window}: {layer} can't be built:\n{faults}")
+        causes += _excused(spec, window, failed, causes, {layer: reads}, below, settings)
     kinds = [str(result.node.resource_type) for result in results]
     report = BuildReport(
         use_case=spec.name,
@@ -105,21 +116,15 @@ def build(spec: Spec, window: Window, layer: Layer, settings: Settings, run_id: 
         tests=kinds.count("test"),
         seconds=time.perf_counter() - started,
         subject=subject,
-        causes=tuple(
-            _cause(spec, result, folder, settings) for result in results if result.status == "fail"
-        ),
-        reads={
-            result.node.name: _named(result.node.depends_on.nodes)
-            for result in results
-            if result.node.resource_type == "model"
-        },
+        causes=tuple(causes),
+        reads=reads,
     )
     if not (report.models and report.tests):
         raise BuildError(
             f"{spec.name} {window}: {layer} has {report.models} models and {report.tests} tests; "
             f"write both below {DBT_PROJECT}/models/{layer}/{spec.name}"
         )
-    if layer == "gold":
+    if layer == "gold" and not any(c.error for r in (report, *below) for c in r.causes):
         control.complete(spec, settings)
     path = report_path(spec, window, layer, settings)
     write_atomic(path, report.model_dump_json(indent=1).encode())
@@ -131,6 +136,45 @@ def report_path(spec: Spec, window: Window, layer: Layer, settings: Settings) ->
     return settings.lake(spec.name).work(window) / "dbt" / layer / "report.json"
 
 
+def _reports_below(
+    spec: Spec, window: Window, layer: Layer, settings: Settings, subject: dict[str, str]
+) -> list[BuildReport]:
+    """Return what the builds of the layers below said of the same data and SQL."""
+    layers = get_args(Layer)[: get_args(Layer).index(layer)]
+    paths = [report_path(spec, window, below, settings) for below in layers]
+    reports = [BuildReport.model_validate_json(p.read_bytes()) for p in paths if p.exists()]
+    return [report for report in reports if report.subject == subject]
+
+
+def _excused(
+    spec: Spec,
+    window: Window,
+    failed: list[Any],
+    causes: list[Cause],
+    reads: dict[str, dict[str, tuple[str, ...]]],
+    below: list[BuildReport],
+    settings: Settings,
+) -> list[Cause]:
+    """Return what could not run on blocked tables, as causes; raise for what has no such excuse."""
+    (layer,) = reads
+    known = [*causes, *(cause for report in below for cause in report.causes)]
+    every = reads | {report.layer: report.reads for report in below}
+    blocked = blocking.blocked_tables(spec, window, known, every, settings)
+    models = {table.partition(".")[2] for table in blocked}
+    found = [
+        Cause(
+            name=f"{blocking.BUILD_ERROR}{result.node.name}", on=_on(result), error=_fault(result)
+        )
+        for result in failed
+        if not models.isdisjoint(_on(result))
+    ]
+    excused = {cause.error for cause in found}
+    if faults := [f"- {fault}" for r in failed if (fault := _fault(r)) not in excused]:
+        text = "\n".join(faults)
+        raise BuildError(f"{spec.name} {window}: {layer} can't be built:\n{text}")
+    return found
+
+
 def _fault(result: Any) -> str:
     node = result.node
     where = f"{node.name} ({DBT_PROJECT.name}/{node.original_file_path})"
@@ -138,23 +182,32 @@ def _fault(result: Any) -> str:
 
 
 def _cause(spec: Spec, result: Any, folder: Path, settings: Settings) -> Cause:
-    """Say what a test found, and leave the rows as Parquet, sorted: the same rows, the same file.
-
-    A generic test is on the model that declares it, a singular one on all that it reads.
-    """
+    """Say what a test found, and leave the rows as Parquet, sorted: the same rows, same file."""
     node, lake = result.node, settings.lake(spec.name)
     rows = folder / "failed" / f"{node.name}.parquet"
     rows.parent.mkdir(exist_ok=True)
     with duckdb.connect(lake.warehouse, read_only=True) as connection:
         connection.execute(f"copy (from ({node.compiled_code}) order by all) to '{rows}'")
-    declared_on = getattr(node, "attached_node", None)
     return Cause(
         name=node.name,
-        on=_named([declared_on] if declared_on else node.depends_on.nodes),
+        on=_on(result),
         rows=result.failures,
         rows_path=str(rows.relative_to(lake.root)),
         accepted=blocking.acceptance_of_rows(spec, node.name, rows, settings),
     )
+
+
+def _on(result: Any) -> tuple[str, ...]:
+    """Return what a result is about.
+
+    A model is itself, a generic test is on the model that declares it, and a singular one on all
+    that it reads.
+    """
+    node = result.node
+    if node.resource_type == "model":
+        return (node.name,)
+    declared_on = getattr(node, "attached_node", None)
+    return _named([declared_on] if declared_on else node.depends_on.nodes)
 
 
 def _named(unique_ids: list[str]) -> tuple[str, ...]:

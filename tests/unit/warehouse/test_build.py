@@ -9,7 +9,8 @@ from three_weeks import BASE, LATER, LAYERS, build_all
 
 from ratchet.errors import BuildError
 from ratchet.ledger import Ledger
-from ratchet.warehouse import BuildReport, build, publish
+from ratchet.quality import Finding, write_findings
+from ratchet.warehouse import BuildReport, build, open_blocks, publish, unblock
 from ratchet.window import Window
 
 LAST = LATER[-1]
@@ -91,6 +92,75 @@ def test_build_with_a_failing_test_blocks_until_the_data_is_right(copy, three_we
         assert json.loads(row)["accepted_rows"] == landed
     verdicts = [decision.verdict for decision in Ledger(lake.ledger).decisions("data")]
     assert verdicts == ["accepted"]
+
+
+def test_build_error_on_a_blocked_feed_is_blocked_and_the_rest_goes_on(
+    copy, three_weeks, flights_spec
+):
+    lake = copy.lake("flights")
+    accepted = lake.landing("weather", LAST) / "accepted.parquet"
+    right = accepted.read_bytes()
+    accepted.write_bytes(b"no parquet")
+    fault = Finding(check="landing", subject="weather", state="found", rows=0, text="cut off")
+    write_findings(flights_spec, LAST, "landing", [fault], copy)
+
+    report = build(flights_spec, LAST, "bronze", copy, "run")
+    error = next(c for c in report.causes if c.name == "build_error:stg_flights__weather")
+    assert error.on == ("stg_flights__weather",)
+    assert "too small to be a Parquet file" in str(error.error)
+
+    with duckdb.connect(lake.warehouse) as connection:  # and what reads it can't run either
+        rename = "alter table bronze.stg_flights__weather rename column humidity_pct to humid"
+        connection.execute(rename)
+    report = build(flights_spec, LAST, "silver", copy, "run")
+    assert [c.name for c in report.causes] == ["build_error:int_flights__weather"]
+    build(flights_spec, LAST, "gold", copy, "run")
+    assert "gold.feat_flights is blocked by " in str(publish(flights_spec, LAST, copy).blocked)
+
+    blocks = open_blocks(flights_spec, copy)
+    tables = {block.table_name for block in blocks}
+    assert "silver.int_flights__weather" in tables
+    assert not any("movements" in table or "outcomes" in table for table in tables)
+    (block,) = (
+        b for b in blocks if b.blocked_by == error.name and b.table_name == "gold.feat_flights"
+    )
+    assert block.reason == error.error
+    with pytest.raises(BuildError, match=f"nothing is blocked by '{error.name}'"):
+        unblock(flights_spec, LAST, error.name, "why not", "jane", copy)
+    assert error.name in Ledger(lake.ledger).decisions("data")[-1].subject["blocked_by"]
+
+    unblock(flights_spec, LAST, fault.name, "never mind", "jane", copy)
+    with pytest.raises(BuildError, match="too small to be a Parquet file"):  # no excuse any more
+        build(flights_spec, LAST, "bronze", copy, "run")
+
+    accepted.write_bytes(right)
+    write_findings(flights_spec, LAST, "landing", [], copy)
+    with duckdb.connect(lake.warehouse) as connection:
+        connection.execute("alter table bronze.stg_flights__weather rename humid to humidity_pct")
+    build_all(flights_spec, LAST, copy)
+    assert open_blocks(flights_spec, copy) == []
+    with duckdb.connect(lake.published, read_only=True) as connection:
+        connection.execute(f"attach '{three_weeks.lake('flights').published}' as before")
+        other = "from before.gold.feat_flights except all from gold.feat_flights"
+        assert connection.execute(other).fetchall() == []
+
+
+def test_first_build_is_not_complete_without_a_model_that_was_blocked(copy, flights_spec):
+    """Or the windows before would be missing for good, once its cause is gone."""
+    lake = copy.lake("flights")
+    lake.warehouse.unlink()
+    accepted = lake.landing("weather", LATER[0]) / "accepted.parquet"
+    right = accepted.read_bytes()
+    accepted.write_bytes(b"no parquet")
+    fault = Finding(check="landing", subject="weather", state="found", rows=0, text="cut off")
+    write_findings(flights_spec, LAST, "landing", [fault], copy)
+    build_all(flights_spec, LAST, copy)
+    accepted.write_bytes(right)
+    write_findings(flights_spec, LAST, "landing", [], copy)
+    build_all(flights_spec, LAST, copy)
+    with duckdb.connect(lake.published, read_only=True) as connection:
+        query = "select count(distinct _window) from bronze.stg_flights__weather"
+        assert connection.execute(query).fetchone() == (4,)
 
 
 def test_build_with_an_unreadable_landing_names_the_model(copy, flights_spec):
