@@ -317,7 +317,10 @@ def _quarantined(arguments: argparse.Namespace) -> list[Refusal]:
 def _list_quarantine(arguments: argparse.Namespace) -> None:
     from itertools import groupby
 
-    for feed, group in groupby(_quarantined(arguments), key=lambda refusal: refusal.feed):
+    refusals = _quarantined(arguments)
+    if not refusals:
+        print(f"{arguments.use_case}: nothing is quarantined here")
+    for feed, group in groupby(refusals, key=lambda refusal: refusal.feed):
         found = list(group)
         print(f"{feed}: {len(found):,} quarantined")
         for refusal in found[: arguments.limit]:

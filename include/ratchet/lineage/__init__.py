@@ -2,7 +2,13 @@
 
 from ratchet.lineage.catalogue import write_catalogue
 from ratchet.lineage.events import reported
-from ratchet.lineage.graph import Graph, column_lineage, feature_sources, load_graph
+from ratchet.lineage.graph import (
+    Graph,
+    column_lineage,
+    feature_sources,
+    load_graph,
+    refuse_restricted_features,
+)
 from ratchet.lineage.trace import BackwardTrace, ForwardTrace, trace_file, trace_prediction
 from ratchet.lineage.wording import backward_text, forward_text
 
@@ -15,6 +21,7 @@ __all__ = [
     "feature_sources",
     "forward_text",
     "load_graph",
+    "refuse_restricted_features",
     "reported",
     "trace_file",
     "trace_prediction",

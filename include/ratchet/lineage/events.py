@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ratchet.lineage.graph import Graph, Leaf, load_graph
+from ratchet.lineage.sql import ROWS
 from ratchet.settings import Settings
 from ratchet.spec import Spec
 from ratchet.window import Window
@@ -162,7 +163,8 @@ def _table_facets(namespace: str, table: str, graph: Graph | None) -> dict[str, 
 
     def inputs(leaves: frozenset[Leaf], kind: str) -> list[Any]:
         how = [lineage.Transformation(kind)]
-        return [lineage.InputField(namespace, name, column, how) for name, column in sorted(leaves)]
+        columns = sorted(leaf for leaf in leaves if leaf[1] != ROWS)
+        return [lineage.InputField(namespace, name, column, how) for name, column in columns]
 
     fields = {
         name: lineage.Fields(

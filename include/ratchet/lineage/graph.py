@@ -11,15 +11,15 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from ratchet.errors import BuildError
-from ratchet.lineage.sql import FEEDS, parse, trace_columns
+from ratchet.lineage.sql import FEEDS, ROWS, parse, trace_columns
 from ratchet.settings import Settings
-from ratchet.spec import Spec
+from ratchet.spec import Spec, refuse_restricted, restricted_columns
 from ratchet.storage import write_atomic
 from ratchet.warehouse import compile_project, sql_sha256
 
 Leaf = tuple[str, str]
 
-_FORMAT = 1  # of the cached file
+_FORMAT = 2  # of the cached file
 
 
 class Record(BaseModel):
@@ -45,7 +45,9 @@ class Model(Record):
 
     `sql` is what dbt compiles it to, and `sha256` the hash of that. `key` tells its rows apart, as
     its `unique_combination` test says. `range` are the conditions that name the rows that a build
-    replaces. `problem` says why its columns could not be followed, if so.
+    replaces. `rows` are the columns that decide which rows there are; in them, and in a column's
+    conditions, `*` stands for what decides that of a table. `problem` says why its columns could
+    not be followed, if so.
     """
 
     table: str
@@ -56,6 +58,7 @@ class Model(Record):
     key: tuple[str, ...]
     range: tuple[str, ...]
     columns: dict[str, Column]
+    rows: frozenset[Leaf]
     problem: str | None
 
 
@@ -88,7 +91,7 @@ class Graph(Record):
             seen.add(leaf)
             schema, _, name = leaf[0].partition(".")
             if schema == FEEDS:
-                found.add((name, leaf[1]))
+                found |= {(name, leaf[1])} - {(name, ROWS)}
             elif leaf[0] in self.models:
                 step = self._column(*leaf)
                 open_ends += step.values | (step.conditions if conditions else set())
@@ -101,6 +104,8 @@ class Graph(Record):
                 f"{model.path}: its columns can't be followed: {model.problem}; write it so that "
                 "`ratchet catalogue` finds no problem with it"
             )
+        if column == ROWS:
+            return Column(values=frozenset(), conditions=model.rows)
         if column not in model.columns:
             raise BuildError(f"{model.path} has no column {column}; it has {[*model.columns]}")
         return model.columns[column]
@@ -149,6 +154,22 @@ def feature_sources(
             f"{spec.name}: no model makes {table}; write it in models/gold/{spec.name}"
         )
     return {name: graph.sources(table, name, conditions=conditions) for name in gold.features}
+
+
+def refuse_restricted_features(spec: Spec, settings: Settings) -> None:
+    """Refuse features that tell of restricted columns, by the lineage of the SQL as it is.
+
+    Raises
+    ------
+    AccessError
+        If a feature is computed from a restricted column; or if one decides which rows it counts,
+        and nobody has accepted that.
+    BuildError
+        If the project does not compile, or a feature can't be followed back to its feeds.
+    """
+    if restricted_columns(spec):
+        values, every = (feature_sources(spec, settings, conditions=c) for c in (False, True))
+        refuse_restricted(spec, values, every)
 
 
 def load_graph(spec: Spec, settings: Settings) -> Graph:
@@ -224,9 +245,10 @@ def _model(
     sql = node["compiled_code"].replace(f'"{node["database"]}".', "")
     for relation, table in sources.items():
         sql = sql.replace(relation, table)
-    steps, problem = {}, None
+    steps, rows, problem = {}, set[Leaf](), None
     try:
         steps = trace_columns(parse(sql, schema))
+        rows = steps.pop(ROWS)[1]
     except ValueError as error:
         problem = str(error)
     return Model(
@@ -244,5 +266,6 @@ def _model(
             name: Column(values=frozenset(values), conditions=frozenset(conditions))
             for name, (values, conditions) in steps.items()
         },
+        rows=frozenset(rows),
         problem=problem,
     )

@@ -11,6 +11,7 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, build_scope
 
 FEEDS = "feeds"
+ROWS = "*"  # stands for which rows there are, beside a table's columns
 DIALECT = "duckdb"
 
 Leaf = tuple[str, str]
@@ -61,7 +62,9 @@ def trace_columns(tree: exp.Query) -> Columns:
     Returns
     -------
     dict
-        By the query's column: (table, column) pairs of values, and of conditions.
+        By the query's column: (table, column) pairs of values, and of conditions. Last, under
+        `ROWS`, what decides which rows there are. A pair (table, `ROWS`) among the conditions
+        stands for what decides that of a table, in whatever column that may show.
     """
     scope = build_scope(tree)
     if scope is None:
@@ -80,20 +83,33 @@ def _columns_of(scope: Scope, done: dict[int, Columns]) -> Columns:
     query = scope.expression
     if isinstance(query, exp.SetOperation):
         left, right = (_columns(branch, done) for branch in scope.set_operation_scopes)
-        return {
+        columns = {
             name: (left[name][0] | other[0], left[name][1] | other[1])
             for name, other in zip(left, right.values(), strict=True)
         }
-    if not isinstance(query, exp.Select):
+        adds_up = isinstance(query, exp.Union) and not query.args.get("distinct")
+        deciding = columns[ROWS][1] if adds_up and not _is_cut(query) else _all(columns.values())
+    elif isinstance(query, exp.Select):
+        columns = {s.alias_or_name: _leaves(s, scope, done) for s in query.selects}
+        deciding = _all(_leaves(part, scope, done) for part in _deciding_parts(query))
+        for _, source in scope.selected_sources.values():
+            if isinstance(source, Scope):
+                deciding |= _columns(source, done)[ROWS][1]
+            else:
+                deciding.add((_table(source), ROWS))
+    else:
         raise ValueError(f"{query.key} can't be followed; write a select")
-    deciding: set[Leaf] = set()
-    for part in _deciding_parts(query):
-        deciding |= set.union(*_leaves(part, scope, done))
-    columns = {}
-    for select in query.selects:
-        values, conditions = _leaves(select, scope, done)
-        columns[select.alias_or_name] = (values, conditions | deciding)
-    return columns
+    columns.pop(ROWS, None)
+    every = {name: (values, found | deciding) for name, (values, found) in columns.items()}
+    return every | {ROWS: (set(), deciding)}
+
+
+def _all(found: Iterable[Leaves]) -> set[Leaf]:
+    return set().union(*(leaves for pair in found for leaves in pair))
+
+
+def _is_cut(query: exp.Query) -> bool:
+    return any(query.args.get(clause) for clause in ("limit", "offset", "distinct"))
 
 
 def _deciding_parts(query: exp.Select) -> Iterator[exp.Expr]:
@@ -102,6 +118,10 @@ def _deciding_parts(query: exp.Select) -> Iterator[exp.Expr]:
         yield from _listed(query.args.get(clause))
     for join in _listed(query.args.get("joins")):
         yield from [*_listed(join.args.get("on")), *_listed(join.args.get("using"))]
+    if _is_cut(query):
+        yield from _listed(query.args.get("order"))
+    if (distinct := query.args.get("distinct")) and not distinct.args.get("on"):
+        yield from query.selects
 
 
 def _leaves(node: exp.Expr, scope: Scope, done: dict[int, Columns]) -> Leaves:

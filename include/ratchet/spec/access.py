@@ -11,6 +11,9 @@ Leaf = tuple[str, str]
 """A feed's column: (feed, column)."""
 
 
+CONDITION = "restricted_condition"
+
+
 def restricted_columns(spec: Spec) -> frozenset[Leaf]:
     """Return the feeds' columns that no feature may be computed from."""
     return frozenset(
@@ -21,26 +24,41 @@ def restricted_columns(spec: Spec) -> frozenset[Leaf]:
     )
 
 
-def refuse_restricted(spec: Spec, sources: Mapping[str, Collection[Leaf]]) -> None:
-    """Refuse features that are computed from restricted columns.
+def condition_name(spec: Spec, feature: str, leaf: Leaf) -> str:
+    """Name it that a restricted column decides on a feature's rows, for `quality.accepted`."""
+    return f"{CONDITION}:{spec.gold.features_table}.{feature}[{'.'.join(leaf)}]"
+
+
+def refuse_restricted(
+    spec: Spec, values: Mapping[str, Collection[Leaf]], every: Mapping[str, Collection[Leaf]]
+) -> None:
+    """Refuse features that tell of restricted columns.
 
     Parameters
     ----------
-    sources
+    values
         The feeds' columns that each feature is computed from, as `ratchet.lineage` finds them.
+    every
+        Those, and the columns that decide which rows count: join keys, filters, groups. A count of
+        rows that have some value tells of that value, too.
 
     Raises
     ------
     AccessError
-        Names each feature with its columns.
+        Names each feature with its columns, and how to accept a condition.
     """
     restricted = restricted_columns(spec)
-    found = {name: sorted(restricted.intersection(leaves)) for name, leaves in sources.items()}
-    faults = [
-        f"{name} is computed from {', '.join(f'{feed}.{column}' for feed, column in leaves)}"
-        for name, leaves in found.items()
-        if leaves
-    ]
+    faults = []
+    for feature, leaves in every.items():
+        for leaf in sorted(restricted.intersection(leaves)):
+            column, name = ".".join(leaf), condition_name(spec, feature, leaf)
+            if leaf in values[feature]:
+                faults.append(f"{feature} is computed from {column}")
+            elif name not in spec.quality.accepted:
+                faults.append(
+                    f"{column} decides which rows {feature} counts (if that tells nothing of it, "
+                    f"say why in quality.accepted, as {name!r})"
+                )
     if faults:
         raise AccessError(
             f"{spec.name}: {'; '.join(faults)}: tagged restricted, so no model may read it; "

@@ -7,7 +7,7 @@ from datetime import UTC, timedelta
 
 from croniter import croniter
 
-from ratchet.spec.access import restricted_columns
+from ratchet.spec.access import CONDITION, condition_name, restricted_columns
 from ratchet.spec.source import Field
 from ratchet.spec.types import Spec
 
@@ -109,7 +109,16 @@ def _of_access(spec: Spec) -> Iterator[Disagreement]:
             there = f"in {spec.region!r}" if spec.region else "in no region"
             text = f"keeps its rows in {feed.region!r}, and the use case is {there}; let them agree"
             yield ("feeds", name, "region"), text
-    for feed_name, column in sorted(restricted_columns(spec)):
+    restricted = sorted(restricted_columns(spec))
+    known = {condition_name(spec, name, leaf) for name in spec.gold.features for leaf in restricted}
+    for name in spec.quality.accepted:
+        if name.startswith(f"{CONDITION}:") and name not in known:
+            text = (
+                "names no feature and restricted column; write "
+                f"{CONDITION}:{spec.gold.features_table}.<feature>[<feed>.<column>], or remove it"
+            )
+            yield ("quality", "accepted", name), text
+    for feed_name, column in restricted:
         if column in spec.gold.features:
             text = f"is {feed_name}.{column}, which is tagged restricted; remove the feature"
             yield ("gold", "features", column), text

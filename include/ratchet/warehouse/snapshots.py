@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ratchet.errors import SnapshotError
 from ratchet.settings import Settings
-from ratchet.spec import Spec, refuse_restricted, restricted_columns
+from ratchet.spec import Spec
 from ratchet.storage import atomic_path, write_atomic
 from ratchet.warehouse.publish import feature_columns, read_published
 from ratchet.window import Window
@@ -51,16 +51,15 @@ def take_snapshot(spec: Spec, window: Window, settings: Settings) -> Snapshot:
     Raises
     ------
     AccessError
-        If a feature is computed from a column that is tagged restricted.
+        If a feature tells of a column that is tagged restricted.
     SnapshotError
         If there is no such row.
     BuildError
         If nothing is published.
     """
-    if restricted_columns(spec):
-        from ratchet.lineage import feature_sources
+    from ratchet.lineage import refuse_restricted_features
 
-        refuse_restricted(spec, feature_sources(spec, settings))
+    refuse_restricted_features(spec, settings)
     gold = spec.gold
     query = f"""
         select

@@ -4,8 +4,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from ratchet.errors import BuildError
-from ratchet.lineage import column_lineage, feature_sources, load_graph
+from ratchet.errors import AccessError, BuildError
+from ratchet.lineage import (
+    column_lineage,
+    feature_sources,
+    load_graph,
+    refuse_restricted_features,
+)
 from ratchet.lineage.graph import Column, graph_of
 from ratchet.settings import Settings
 
@@ -140,7 +145,32 @@ def test_feature_that_only_counts_rows_of_some_value_tells_of_it():
         manifest(f="select count(*) as x from read_parquet('raw') where secret = 1"), TINY
     )
     assert found.models["gold.f"].columns["x"] == Column(
-        values=frozenset(), conditions=frozenset({("feeds.raw", "secret")})
+        values=frozenset(), conditions=frozenset({("feeds.raw", "secret"), ("feeds.raw", "*")})
     )
     assert found.sources("gold.f", "x") == set()
     assert found.sources("gold.f", "x", conditions=True) == {("raw", "secret")}
+
+
+def test_feature_that_counts_rows_of_a_model_tells_of_what_that_one_left_out():
+    found = graph_of(
+        manifest(
+            left="select x from read_parquet('raw') where secret = 1",
+            f='select count(*) as x from "db".gold.left',
+        ),
+        TINY,
+    )
+    assert found.sources("gold.f", "x", conditions=True) == {("raw", "secret")}
+
+
+def test_restricted_column_that_only_decides_on_rows_is_refused_by_the_sql(tmp_path, flights_spec):
+    """A rate joins flights by their carrier, and no value of it holds that."""
+    feed = flights_spec.feeds["schedules"]
+    tagged = feed.columns["carrier"].model_copy(update={"tags": ("restricted",)})
+    feed = feed.model_copy(update={"columns": {**feed.columns, "carrier": tagged}})
+    features = {"carrier_rate_14d": flights_spec.gold.features["carrier_rate_14d"]}
+    gold = flights_spec.gold.model_copy(update={"features": features})
+    update = {"feeds": {**flights_spec.feeds, "schedules": feed}, "gold": gold}
+    settings = Settings(tmp_path, tmp_path)
+    refuse_restricted_features(flights_spec, settings)
+    with pytest.raises(AccessError, match=r"schedules\.carrier decides which rows carrier_rate"):
+        refuse_restricted_features(flights_spec.model_copy(update=update), settings)

@@ -28,13 +28,29 @@ def test_refuse_restricted_names_features_and_columns(spec):
         "carrier_waiting": [("movements", "event_at"), ("movements", "tail_number")],
     }
     with pytest.raises(AccessError) as raised:
-        refuse_restricted(tagged, sources)
+        refuse_restricted(tagged, sources, sources)
     assert "carrier_waiting is computed from movements.tail_number: tagged" in str(raised.value)
     assert "origin_waiting" not in str(raised.value)
 
 
 def test_refuse_restricted_without_a_tag_lets_everything_through(spec):
-    refuse_restricted(spec, {"origin_waiting": [("movements", "event_at")]})
+    sources = {"origin_waiting": [("movements", "event_at")]}
+    refuse_restricted(spec, sources, sources)
+
+
+def test_refuse_restricted_condition_counts_until_it_is_accepted_by_name(spec):
+    tagged = restricting(spec, "movements", "tail_number")
+    values = {"origin_waiting": {("movements", "event_at")}}
+    every = {"origin_waiting": {("movements", "event_at"), ("movements", "tail_number")}}
+    name = "restricted_condition:feat_flights.origin_waiting[movements.tail_number]"
+    with pytest.raises(AccessError, match=r"movements\.tail_number decides which rows") as raised:
+        refuse_restricted(tagged, values, every)
+    assert name in str(raised.value)
+
+    quality = spec.quality.model_copy(update={"accepted": {name: "Only joins copies away."}})
+    refuse_restricted(tagged.model_copy(update={"quality": quality}), values, every)
+    with pytest.raises(AccessError, match="is computed from"):  # what nobody can accept
+        refuse_restricted(tagged.model_copy(update={"quality": quality}), every, every)
 
 
 def test_take_snapshot_feature_of_a_restricted_column_is_refused_by_its_lineage(
@@ -42,7 +58,7 @@ def test_take_snapshot_feature_of_a_restricted_column_is_refused_by_its_lineage(
 ):
     """As no linter sees it: the feature has another name, and SQL stands between."""
     sources = {"wind_gust_mph": frozenset({("weather", "pressure_hpa")})}
-    monkeypatch.setattr("ratchet.lineage.feature_sources", lambda spec, settings: sources)
+    monkeypatch.setattr("ratchet.lineage.graph.feature_sources", lambda *_, conditions: sources)
     spec = model_lake.spec
     tagged = restricting(spec, "weather", "pressure_hpa")
     with pytest.raises(AccessError, match=r"wind_gust_mph is computed from weather\.pressure_hpa"):

@@ -17,6 +17,7 @@ from ratchet.spec import lint, lint_paths, load_spec, load_specs
 FLIGHTS = PROJECT / "include" / "use_cases" / "flights.yaml"
 PROBLEM = re.compile(r"flights\.yaml:\d+: ([\w.]+: )?[^;]+; .+")
 REMOVED = object()
+DOT = "\0"  # stands for one that is a part of a name
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def edited(tmp_path: Path) -> Callable[[str, object], Path]:
 
     def edit(field: str, value: object) -> Path:
         spec = yaml.safe_load(FLIGHTS.read_text())
-        *parents, last = field.split(".")
+        *parents, last = (name.replace(DOT, ".") for name in field.split("."))
         part: Any = spec
         for parent in parents:
             part = part[parent]
@@ -143,6 +144,12 @@ WRONG_FIELDS = {
     "other region": ("feeds.weather.region", "eu", "in 'eu', and the use case is in no region"),
     "other name": ("name", "trains", "is not the file's name; write 'flights', or rename"),
 }
+
+
+def test_lint_accepted_condition_of_no_restricted_column_is_refused(edited):
+    name = "restricted_condition:feat_flights.origin_waiting[movements.tail_number]"
+    (problem,) = lint(edited(f"quality.accepted.{name.replace('.', DOT)}", "Only drops copies."))
+    assert "names no feature and restricted column; write restricted_condition:feat_fl" in problem
 
 
 def test_lint_feature_that_is_a_restricted_column_is_refused(edited):
