@@ -8,6 +8,8 @@ Read the parts from the bottom up; each may import only what stands above it in 
     How bytes become durable, what a verdict is, and the list of all verdicts.
 `statistics`
     How sure a difference is: pure functions on arrays.
+`problems`
+    What an answer is, how it is measured, and what errors cost, by kind of problem.
 `feeds`, `quality`, `warehouse`, `lineage`, `training`, `evaluation`, `registry`, `serving`,
 `monitoring`
     The stages. None knows another's insides; they meet in typed records and files.

@@ -9,9 +9,9 @@ import pandas as pd
 from sklearn.base import ClassifierMixin
 from threadpoolctl import threadpool_limits
 
+from ratchet.problems import problem_of
 from ratchet.settings import Lake, Settings
 from ratchet.spec import Spec
-from ratchet.training import build_estimator
 from ratchet.warehouse import take_snapshot
 from ratchet.window import Window
 
@@ -24,7 +24,8 @@ FLIGHTS_A_DAY = 60
 def small(spec: Spec) -> Spec:
     """Let a use case be content with the few rows of a test."""
     training = spec.training.model_copy(update={"min_rows": 1000})
-    gate = spec.gate.model_copy(update={"min_holdout_rows": 500, "min_roc_auc": 0.6})
+    plausible = {"roc_auc": spec.gate.plausible["roc_auc"].model_copy(update={"worst": 0.6})}
+    gate = spec.gate.model_copy(update={"min_holdout_rows": 500, "plausible": plausible})
     return spec.model_copy(update={"training": training, "gate": gate})
 
 
@@ -63,8 +64,7 @@ def flights(spec: Spec, window: Window, seed: int = 0) -> pd.DataFrame:
 
 def fit(spec: Spec, rows: pd.DataFrame, estimator: str) -> ClassifierMixin:
     """Fit one of the spec's estimators, in one thread: two of them wait for each other."""
-    declared = spec.training.estimators[estimator]
-    model = build_estimator(declared, spec.gold.features, spec.training.seed)
+    model = problem_of(spec).estimator(estimator)
     with threadpool_limits(1):
         return model.fit(rows[list(spec.gold.features)], rows[spec.gold.label])
 

@@ -10,7 +10,7 @@ from ratchet.evaluation.evidence import (
 )
 from ratchet.evaluation.gate import judge
 from ratchet.evaluation.measuring import evaluate
-from ratchet.evaluation.metrics import Difference, Quality, costs_of, difference, measure
+from ratchet.evaluation.metrics import Difference, Quality, difference, measure
 
 __all__ = [
     "EVIDENCE_FILE",
@@ -20,7 +20,6 @@ __all__ = [
     "Evidence",
     "LoadCheck",
     "Quality",
-    "costs_of",
     "difference",
     "evaluate",
     "judge",

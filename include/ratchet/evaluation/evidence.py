@@ -24,8 +24,8 @@ class Record(BaseModel):
 class LoadCheck(Record):
     """What the stored model did when it was read from disk, as a deployed one would be.
 
-    `max_difference` is the largest between an answer in training and after loading, in [0, 1]; None
-    if it did not answer.
+    `max_difference` is the largest between a number of an answer in training and after loading
+    (segments: the share that differ); None if it did not answer.
     """
 
     answers: bool
@@ -34,10 +34,14 @@ class LoadCheck(Record):
 
 
 class Challenger(Record):
-    """A candidate on the holdout; differences are its cost less the other's."""
+    """A candidate on the holdout; differences are its cost less the other's.
+
+    `train_metrics` were measured on the last of the rows that it was fitted on.
+    """
 
     model_sha256: str
     quality: Quality
+    train_metrics: dict[str, FiniteFloat]
     train_end: AwareDatetime
     against_champion: Difference | None
     against_baseline: Difference
@@ -55,8 +59,9 @@ class Champion(Record):
 class Evidence(Record):
     """Everything measured about the candidates of one training run, on the same later rows.
 
-    `best` names the candidate that is cheapest on the holdout (of equals, the one with the higher
-    ROC-AUC), `best_baseline` the cheapest baseline.
+    `best` names the candidate that is cheapest on the holdout (of equals, the one with the better
+    leading metric of its kind of problem), `best_baseline` the cheapest baseline. `labels` sums up
+    those of the holdout.
     """
 
     use_case: str
@@ -64,7 +69,7 @@ class Evidence(Record):
     snapshot_id: str
     holdout_start: AwareDatetime
     holdout_rows: int = Field(gt=0)
-    positive_share: FiniteFloat
+    labels: dict[str, FiniteFloat]
     candidates: dict[str, Challenger] = Field(min_length=1)
     baselines: dict[str, Quality] = Field(min_length=1)
     champion: Champion | None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ratchet.decision import Clause, Decision
 from ratchet.errors import EvidenceError
 from ratchet.evaluation.evidence import Challenger, Evidence
@@ -31,8 +33,8 @@ def judge(evidence: Evidence, spec: Spec) -> Decision:
     best = evidence.candidates[evidence.best]
     clauses = (
         _enough_rows(evidence, spec),
-        _not_too_bad(best, spec),
-        _not_too_good(best, spec),
+        *_not_too_bad(best, spec),
+        *_not_too_good(best, spec),
         _better_than_baseline(evidence, best, spec),
         _not_worse_than_champion(evidence, best, spec),
         _answers_when_loaded(best),
@@ -64,26 +66,44 @@ def _enough_rows(evidence: Evidence, spec: Spec) -> Clause:
     )
 
 
-def _not_too_bad(best: Challenger, spec: Spec) -> Clause:
-    observed, floor = best.quality.roc_auc, spec.gate.min_roc_auc
-    return Clause(
-        name="not_too_bad",
-        passed=observed >= floor,
-        observed=observed,
-        required=floor,
-        text=f"Its ROC-AUC is {observed:.3f}; at least {floor:g} is needed.",
-    )
+def _not_too_bad(best: Challenger, spec: Spec) -> Iterator[Clause]:
+    for name, bounds in spec.gate.plausible.items():
+        observed, metric = _observed(best, name), spec.costs.metrics[name]
+        side = "at least" if metric.is_higher_better else "at most"
+        is_met = observed >= bounds.worst if metric.is_higher_better else observed <= bounds.worst
+        yield Clause(
+            name=_clause_name("not_too_bad", name, spec),
+            passed=is_met,
+            observed=observed,
+            required=bounds.worst,
+            text=f"Its {metric.label} is {observed:.3f}; {side} {bounds.worst:g} is needed.",
+        )
 
 
-def _not_too_good(best: Challenger, spec: Spec) -> Clause:
-    observed, ceiling = best.quality.roc_auc, spec.gate.max_roc_auc
-    return Clause(
-        name="not_too_good",
-        passed=observed <= ceiling,
-        observed=observed,
-        required=ceiling,
-        text=f"Its ROC-AUC is {observed:.3f}; above {ceiling:g} it would know the future.",
-    )
+def _not_too_good(best: Challenger, spec: Spec) -> Iterator[Clause]:
+    for name, bounds in spec.gate.plausible.items():
+        observed, metric = _observed(best, name), spec.costs.metrics[name]
+        side = "above" if metric.is_higher_better else "below"
+        is_met = observed <= bounds.best if metric.is_higher_better else observed >= bounds.best
+        yield Clause(
+            name=_clause_name("not_too_good", name, spec),
+            passed=is_met,
+            observed=observed,
+            required=bounds.best,
+            text=f"Its {metric.label} is {observed:.3f}; {side} {bounds.best:g} it would know the "
+            "future.",
+        )
+
+
+def _observed(best: Challenger, metric: str) -> float:
+    if metric not in best.quality.metrics:
+        raise EvidenceError(f"the evidence lacks {metric}; evaluate the window again")
+    return best.quality.metrics[metric]
+
+
+def _clause_name(name: str, metric: str, spec: Spec) -> str:
+    """Name a clause; with its metric, if it is not the only one."""
+    return name if len(spec.gate.plausible) == 1 else f"{name}_{metric}"
 
 
 def _better_than_baseline(evidence: Evidence, best: Challenger, spec: Spec) -> Clause:

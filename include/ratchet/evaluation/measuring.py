@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +11,15 @@ from numpy.typing import NDArray
 
 from ratchet.errors import EvidenceError, RatchetError
 from ratchet.evaluation.evidence import EVIDENCE_FILE, Challenger, Champion, Evidence, LoadCheck
-from ratchet.evaluation.metrics import Difference, Quality, costs_of, difference, measure
+from ratchet.evaluation.metrics import Quality, difference, measure
+from ratchet.problems import Answers, Problem, problem_of
 from ratchet.settings import Settings
 from ratchet.spec import Spec
 from ratchet.storage import write_atomic
 from ratchet.training import (
     HOLDOUT_FILE,
     MODEL_FILE,
-    answer,
+    Candidate,
     candidate_folder,
     load_candidate,
     load_model,
@@ -27,72 +27,14 @@ from ratchet.training import (
 )
 from ratchet.window import Window
 
-Answers = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Holdout:
-    """The rows that everything is measured on."""
-
-    spec: Spec
-    rows: pd.DataFrame
-
-    def quality(self, answers: Answers, whose: str) -> Quality:
-        """Measure answers to all rows."""
-        return measure(answers, self.rows[self.spec.gold.label], self.spec.costs, whose)
-
-    def difference(self, answers: Answers, other: Answers) -> Difference:
-        """Compare the costs of two sets of answers."""
-        gold = self.spec.gold
-        costs, other_costs = (
-            costs_of(each, self.rows[gold.label], self.spec.costs) for each in (answers, other)
-        )
-        return difference(costs, other_costs, self.rows[gold.decided_at])
-
-    def rule(self) -> Answers:
-        """Return the rule's answers; `quality` refuses them if one is missing."""
-        column = self.spec.rule.column
-        if column not in self.rows:
-            raise EvidenceError(f"the snapshot has no column {column}, the rule's answers")
-        return self.rows[column].to_numpy(np.float64)
-
-    def answers_in_training(self, folder: Path) -> Answers:
-        """Read what a candidate answered when it was trained."""
-        stored = pd.read_parquet(folder / HOLDOUT_FILE)
-        key = self.spec.gold.key
-        if stored[key].tolist() != self.rows[key].tolist():
-            raise EvidenceError(f"{folder / HOLDOUT_FILE} answers other rows; train it again")
-        return stored["probability"].to_numpy(np.float64)
-
-    def check_loaded(self, path: Path, answers: Answers) -> LoadCheck:
-        """Read a model from disk and compare its answers with those in training."""
-        features = list(self.spec.gold.features)
-        try:
-            model = load_model(path.read_bytes())
-            loaded = answer(model, self.rows, features)
-        except (RatchetError, OSError, ValueError):
-            return LoadCheck(answers=False, refuses_missing_column=False, max_difference=None)
-        return LoadCheck(
-            answers=True,
-            refuses_missing_column=_refuses(model, self.rows[features[1:]]),
-            max_difference=float(np.abs(loaded - answers).max()),
-        )
-
-
-def _refuses(model: object, frame: pd.DataFrame) -> bool:
-    try:
-        model.predict_proba(frame)  # type: ignore[attr-defined]
-    except ValueError:
-        return True
-    return False
-
 
 def evaluate(spec: Spec, window: Window, snapshot_id: str, settings: Settings) -> Evidence:
     """Measure all candidates of a window, and write `evidence.json` to its work folder.
 
     All are measured on the rows decided in the last `training.holdout_days`: the candidates by
-    their answers in training, two baselines (a constant and the rule), and the champion that
-    decided in this window. A later promotion changes nothing, so running it again writes the same.
+    their answers in training, the baselines (a constant, persistence and the rule), and the
+    champion that decided in this window. A later promotion changes nothing, so running it again
+    writes the same.
 
     Raises
     ------
@@ -103,29 +45,42 @@ def evaluate(spec: Spec, window: Window, snapshot_id: str, settings: Settings) -
     from ratchet.registry import champion_at
     from ratchet.warehouse import load_snapshot
 
-    parts = split(load_snapshot(spec, snapshot_id, settings), spec, window)
-    holdout = Holdout(spec, parts.holdout)
+    problem = problem_of(spec)
+    snapshot = load_snapshot(spec, snapshot_id, settings)
+    parts = split(snapshot, spec, window)
+    rows, moments = parts.holdout, parts.holdout[spec.gold.decided_at]
     candidates = {
         name: load_candidate(spec, window, name, snapshot_id, settings)
         for name in spec.training.estimators
     }
-    prior = float(parts.train[spec.gold.label].mean())
-    baselines = {"constant": np.full(len(parts.holdout), prior), "rule": holdout.rule()}
-    baseline_qualities = {name: holdout.quality(a, name) for name, a in baselines.items()}
-    best_baseline = min(baselines, key=lambda name: baseline_qualities[name].cost_per_unit)
+    baselines: dict[str, Quality] = {}
+    losses: dict[str, NDArray[np.float64]] = {}
+    for name, answers in problem.baselines(snapshot, parts.train, rows).items():
+        baselines[name], losses[name] = measure(problem, answers, rows, name)
+    best_baseline = min(baselines, key=lambda name: baselines[name].cost_per_unit)
     release = champion_at(spec, window.start, settings)
-    champion = release.answers(parts.holdout) if release else None
+    champion, champion_losses = None, None
+    if release:
+        whose = f"champion {release.version}"
+        quality, champion_losses = measure(problem, release.answers(rows), rows, whose)
+        champion = Champion(
+            version=release.version, train_end=release.candidate.train_end, quality=quality
+        )
     challengers = {}
     for name, candidate in candidates.items():
         folder = candidate_folder(spec, window, name, settings)
-        answers = holdout.answers_in_training(folder)
+        answers = _answers_in_training(problem, rows, folder)
+        quality, costs = measure(problem, answers, rows, f"candidate {name}")
         challengers[name] = Challenger(
             model_sha256=hashlib.sha256((folder / MODEL_FILE).read_bytes()).hexdigest(),
-            quality=holdout.quality(answers, f"candidate {name}"),
+            quality=quality,
+            train_metrics=candidate.train_metrics,
             train_end=candidate.train_end,
-            against_champion=None if champion is None else holdout.difference(answers, champion),
-            against_baseline=holdout.difference(answers, baselines[best_baseline]),
-            when_loaded=holdout.check_loaded(folder / MODEL_FILE, answers),
+            against_champion=None
+            if champion_losses is None
+            else difference(costs, champion_losses, moments),
+            against_baseline=difference(costs, losses[best_baseline], moments),
+            when_loaded=_check_loaded(problem, candidate, rows, folder / MODEL_FILE, answers),
         )
     try:
         evidence = Evidence(
@@ -133,18 +88,12 @@ def evaluate(spec: Spec, window: Window, snapshot_id: str, settings: Settings) -
             window=window.key,
             snapshot_id=snapshot_id,
             holdout_start=parts.cut,
-            holdout_rows=len(parts.holdout),
-            positive_share=float(parts.holdout[spec.gold.label].mean()),
+            holdout_rows=len(rows),
+            labels=problem.describe(rows[spec.gold.label]),
             candidates=challengers,
-            baselines=baseline_qualities,
-            champion=None
-            if release is None or champion is None
-            else Champion(
-                version=release.version,
-                train_end=release.candidate.train_end,
-                quality=holdout.quality(champion, f"champion {release.version}"),
-            ),
-            best=min(challengers, key=lambda name: _rank(challengers[name].quality)),
+            baselines=baselines,
+            champion=champion,
+            best=min(challengers, key=lambda name: _rank(challengers[name].quality, spec)),
             best_baseline=best_baseline,
         )
     except ValueError as error:
@@ -154,5 +103,41 @@ def evaluate(spec: Spec, window: Window, snapshot_id: str, settings: Settings) -
     return evidence
 
 
-def _rank(quality: Quality) -> tuple[float, float]:
-    return quality.cost_per_unit, -quality.roc_auc
+def _answers_in_training(problem: Problem, rows: pd.DataFrame, folder: Path) -> Answers:
+    """Read what a candidate answered when it was trained."""
+    stored = pd.read_parquet(folder / HOLDOUT_FILE)
+    key = problem.spec.gold.key
+    if stored[key].tolist() != rows[key].tolist():
+        raise EvidenceError(f"{folder / HOLDOUT_FILE} answers other rows; train it again")
+    return problem.answers_in(stored)
+
+
+def _check_loaded(
+    problem: Problem, candidate: Candidate, rows: pd.DataFrame, path: Path, answers: Answers
+) -> LoadCheck:
+    """Read a model from disk and compare its answers with those in training."""
+    features = list(candidate.features)
+    try:
+        model = load_model(path.read_bytes(), candidate.trusted_types)
+        loaded = problem.answer(model, rows, features)
+    except (RatchetError, OSError, ValueError):
+        return LoadCheck(answers=False, refuses_missing_column=False, max_difference=None)
+    return LoadCheck(
+        answers=True,
+        refuses_missing_column=_refuses(problem, model, rows[features[1:]]),
+        max_difference=problem.max_difference(loaded, answers),
+    )
+
+
+def _refuses(problem: Problem, model: object, frame: pd.DataFrame) -> bool:
+    try:
+        problem.ask(model, frame)
+    except ValueError:
+        return True
+    return False
+
+
+def _rank(quality: Quality, spec: Spec) -> tuple[float, float]:
+    name, metric = next(iter(spec.costs.metrics.items()))
+    leading = quality.metrics[name]
+    return quality.cost_per_unit, -leading if metric.is_higher_better else leading

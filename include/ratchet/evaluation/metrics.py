@@ -1,4 +1,4 @@
-"""Numbers that say how good probabilities are, and how sure a difference between two is."""
+"""How good answers are, what they cost, and how sure a difference between two is."""
 
 from __future__ import annotations
 
@@ -8,29 +8,23 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
-from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
 from ratchet.errors import EvidenceError
-from ratchet.spec.types import Costs
+from ratchet.problems import Answers, Problem
 
 
 class Quality(BaseModel):
-    """How good probabilities were on labelled rows.
+    """How good answers were on labelled rows.
 
-    `roc_auc` and `pr_auc` (average precision) lie in [0, 1], higher is better. `brier` in [0, 1],
-    `log_loss` and `cost_per_unit` (in the spec's cost unit) are better when lower. `acted_share`
-    is the share of rows at or above the cost threshold.
+    `cost_per_unit` is in the spec's cost unit, lower is better. `metrics` are those of the kind of
+    problem by name; `Costs.metrics` says which direction is better.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     rows: int = Field(gt=0)
-    roc_auc: FiniteFloat
-    pr_auc: FiniteFloat
-    brier: FiniteFloat
-    log_loss: FiniteFloat
     cost_per_unit: FiniteFloat
-    acted_share: FiniteFloat
+    metrics: dict[str, FiniteFloat]
 
 
 class Difference(BaseModel):
@@ -49,59 +43,30 @@ class Difference(BaseModel):
     t: FiniteFloat | None
 
 
-def costs_of(probabilities: ArrayLike, labels: ArrayLike, costs: Costs) -> NDArray[np.float64]:
-    """Return what each decision cost when acting from the cost threshold on, in the spec's unit.
-
-    Examples
-    --------
-    >>> costs = Costs(unit="points", assumption="ours", negative_left_alone=0,
-    ...     positive_left_alone=100, negative_acted_on=10, positive_acted_on=70)
-    >>> costs_of([0.2, 0.2, 0.25, 0.9], [False, True, False, True], costs).tolist()
-    [0.0, 100.0, 10.0, 70.0]
-    """
-    acted = np.asarray(probabilities) >= costs.threshold
-    positive = np.asarray(labels, dtype=bool)
-    return np.where(
-        acted,
-        np.where(positive, costs.positive_acted_on, costs.negative_acted_on),
-        np.where(positive, costs.positive_left_alone, costs.negative_left_alone),
-    ).astype(np.float64)
-
-
-def measure(probabilities: ArrayLike, labels: ArrayLike, costs: Costs, whose: str) -> Quality:
-    """Measure probabilities of labelled rows.
+def measure(
+    problem: Problem, answers: Answers, rows: pd.DataFrame, whose: str
+) -> tuple[Quality, NDArray[np.float64]]:
+    """Measure answers to labelled rows; return what each row costs beside it.
 
     Parameters
     ----------
-    probabilities
-        In [0, 1], one per row; NaN is refused.
-    labels
-        Booleans; both kinds must occur.
+    rows
+        Rows of a snapshot, in the order of the answers.
     whose
         Name for error messages.
 
     Raises
     ------
     EvidenceError
-        If there are no rows, only one kind of label, or a probability that is none.
+        If there are no rows, an answer is missing or impossible, or a measure is undefined.
     """
-    p = np.asarray(probabilities, dtype=np.float64)
-    positive = np.asarray(labels, dtype=bool)
-    if not len(p):
-        raise EvidenceError(f"{whose}: there are no rows to measure")
-    if not ((p >= 0) & (p <= 1)).all():
-        raise EvidenceError(f"{whose}: some answers are missing or are no probabilities")
-    if positive.all() or not positive.any():
-        raise EvidenceError(f"{whose}: all {len(p):,} labels are the same; nothing can be ranked")
-    return Quality(
-        rows=len(p),
-        roc_auc=float(roc_auc_score(positive, p)),
-        pr_auc=float(average_precision_score(positive, p)),
-        brier=float(brier_score_loss(positive, p)),
-        log_loss=float(log_loss(positive, p)),
-        cost_per_unit=float(costs_of(p, positive, costs).mean()),
-        acted_share=float((p >= costs.threshold).mean()),
-    )
+    metrics = problem.measure(answers, rows, whose)
+    losses = problem.losses(answers, rows)
+    try:
+        quality = Quality(rows=len(rows), cost_per_unit=float(losses.mean()), metrics=metrics)
+    except ValueError as error:
+        raise EvidenceError(f"{whose}: {error}") from error
+    return quality, losses
 
 
 def difference(costs: ArrayLike, other_costs: ArrayLike, moments: ArrayLike) -> Difference:

@@ -6,12 +6,14 @@ import subprocess
 from dataclasses import dataclass
 
 import duckdb
+import pandas as pd
 
 from ratchet.errors import LineageError
 from ratchet.feeds import LandedFile, read_landings
 from ratchet.ledger import Ledger
 from ratchet.lineage.graph import load_graph
 from ratchet.lineage.rows import FileRows, Rows, Step, published
+from ratchet.problems import problem_of
 from ratchet.registry import Release, load_release
 from ratchet.settings import PROJECT, Settings
 from ratchet.spec import Spec
@@ -23,16 +25,14 @@ _EXAMPLES = 3  # of touched predictions: enough to look one up
 
 @dataclass(frozen=True)
 class Prediction:
-    """A decision as it was scored: by which version, on what day's data."""
+    """A decision as it was scored: by which version, on what day's data, and what it says."""
 
     key: str
     decided_at: str
     window: str
     role: str
     version: str
-    probability: float
-    threshold: float
-    is_acted: bool
+    says: str
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,9 @@ class Code:
 class BackwardTrace:
     """All that a prediction was made of.
 
-    `release` and `snapshot` are None where the rule decided. `again` is what the release answers
-    to today's gold row: anything but the prediction's own probability means that the row changed.
+    `release` and `snapshot` are None where the rule decided. `again` is what is answered to
+    today's gold row, and `is_same` whether that is the prediction's own answer: if not, the row
+    changed.
     """
 
     use_case: str
@@ -57,7 +58,8 @@ class BackwardTrace:
     release: Release | None
     trigger: str | None
     snapshot: Snapshot | None
-    again: float
+    again: str
+    is_same: bool
     code: Code
     steps: list[Step]
     files: list[FileRows]
@@ -79,7 +81,8 @@ class ForwardTrace:
     """All that was made of a file.
 
     `tables` counts rows by table. `predictions` are those whose own features were made of the
-    file's rows; `by_releases` those that a release answered which had learned from them.
+    file's rows; `acted` says how many of them led to an action, where that is what is decided;
+    `by_releases` those that a release answered which had learned from them.
     """
 
     use_case: str
@@ -89,7 +92,7 @@ class ForwardTrace:
     tables: dict[str, int]
     snapshots: list[TouchedSnapshot]
     predictions: int
-    acted: int
+    acted: int | None
     examples: list[str]
     by_releases: int
 
@@ -111,7 +114,7 @@ def trace_prediction(spec: Spec, key: str, settings: Settings) -> BackwardTrace:
     ReleaseError
         If the version that answered is not what was released.
     """
-    prediction = _prediction(spec, key, settings)
+    prediction, stored = _prediction(spec, key, settings)
     gold, table = spec.gold, f"gold.{spec.gold.features_table}"
     is_rule = prediction.role == "rule"
     release = None if is_rule else load_release(spec, prediction.version, settings)
@@ -129,6 +132,7 @@ def trace_prediction(spec: Spec, key: str, settings: Settings) -> BackwardTrace:
                 [key],
             ).fetchall()
         }
+    again, is_same = _answer_again(spec, prediction, stored, release, settings)
     return BackwardTrace(
         use_case=spec.name,
         prediction=prediction,
@@ -137,7 +141,8 @@ def trace_prediction(spec: Spec, key: str, settings: Settings) -> BackwardTrace:
         snapshot=describe_snapshot(spec, release.manifest.snapshot_id, settings)
         if release
         else None,
-        again=_answer_again(spec, prediction, release, settings),
+        again=again,
+        is_same=is_same,
         code=_code(spec, prediction.window, settings),
         steps=steps,
         files=files,
@@ -238,15 +243,15 @@ def _touched_snapshots(
 
 def _touched_predictions(
     spec: Spec, connection: duckdb.DuckDBPyConnection, versions: list[str], settings: Settings
-) -> tuple[int, int, list[str], int]:
+) -> tuple[int, int | None, list[str], int]:
     folder = settings.lake(spec.name).predictions
     if not any(folder.glob("*.parquet")):
         return 0, 0, [], 0
-    key = spec.gold.key
+    key, acts = spec.gold.key, spec.costs.acts
     query = f"""
         select
             count(*) filter (is_touched),
-            count(*) filter (is_touched and is_acted),
+            {f"count(*) filter (is_touched and {acts})" if acts else "null"},
             coalesce(list({key} order by {key}) filter (is_touched), [])[:{_EXAMPLES}],
             count(*) filter (list_contains(?, version))
         from (
@@ -258,27 +263,37 @@ def _touched_predictions(
     return predictions, acted, examples, by_releases
 
 
-def _prediction(spec: Spec, key: str, settings: Settings) -> Prediction:
+def _prediction(spec: Spec, key: str, settings: Settings) -> tuple[Prediction, pd.DataFrame]:
+    """Return a prediction, and as one row what was stored of it."""
     folder, gold = settings.lake(spec.name).predictions, spec.gold
     query = f"""
-        select {gold.key}, {gold.decided_at}::varchar, "window", role, version, probability,
-            threshold, is_acted
+        select {gold.key}, {gold.decided_at}::varchar as decided_at, "window", role, version,
+            {", ".join(spec.costs.columns)}
         from read_parquet(?) where {gold.key} = ? and is_decision"""  # noqa: S608
-    rows = []
+    rows = pd.DataFrame()
     if any(folder.glob("*.parquet")):
-        rows = duckdb.execute(query, [str(folder / "*.parquet"), key]).fetchall()
-    if not rows:
+        rows = duckdb.execute(query, [str(folder / "*.parquet"), key]).df().tail(1)
+    if rows.empty:
         raise LineageError(
             f"{spec.name}: nothing was predicted for {gold.key} {key!r}; "
             f"look one up in gold.fct_predictions"
         )
-    return Prediction(*rows[-1])
+    row = dict(rows.iloc[0])
+    key, decided_at, window, role, version = (
+        str(row[name]) for name in (gold.key, "decided_at", "window", "role", "version")
+    )
+    says = problem_of(spec).tell(row)
+    return Prediction(key, decided_at, window, role, version, says), rows
 
 
 def _answer_again(
-    spec: Spec, prediction: Prediction, release: Release | None, settings: Settings
-) -> float:
-    """Return what the same version answers to today's gold row."""
+    spec: Spec,
+    prediction: Prediction,
+    stored: pd.DataFrame,
+    release: Release | None,
+    settings: Settings,
+) -> tuple[str, bool]:
+    """Return what the same version answers to today's gold row, and whether that is the same."""
     frame = read_features(spec, Window.parse(prediction.window), settings)
     is_asked = (frame[spec.gold.key] == prediction.key).to_numpy()
     if not is_asked.any():
@@ -286,9 +301,12 @@ def _answer_again(
             f"{spec.name}: {prediction.key} was predicted, and {spec.gold.features_table} has no "
             f"such row any more; build {prediction.window} again"
         )
+    problem = problem_of(spec)
     # all of the window at once, as it was scored: the last bits depend on who else is asked
-    answers = release.answers(frame) if release else frame[spec.rule.column].to_numpy()
-    return float(answers[is_asked][0])
+    answers = release.answers(frame) if release else problem.rule(frame)
+    again = dict(pd.DataFrame(problem.decide(answers, frame))[is_asked].iloc[0])
+    difference = problem.max_difference(answers[is_asked], problem.answers_in(stored))
+    return problem.tell(again), difference == 0
 
 
 def _trigger(spec: Spec, release: Release, settings: Settings) -> str:

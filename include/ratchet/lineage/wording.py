@@ -24,13 +24,9 @@ def forward_text(trace: ForwardTrace) -> str:
 def _backward(trace: BackwardTrace, full: bool) -> Iterator[str]:
     p, code = trace.prediction, trace.code
     yield f"prediction  {trace.use_case} {p.key}, decided at {p.decided_at} UTC"
-    yield f"            {p.probability:.6f} against {p.threshold:g}: " + (
-        "acted on" if p.is_acted else "left alone"
-    )
+    yield f"            {p.says}"
     yield f"            by {p.role} {p.version}, scored in {p.window}"
-    same = (
-        "the same" if trace.again == p.probability else f"{trace.again:.6f}: its gold row changed"
-    )
+    same = "the same" if trace.is_same else f"{trace.again}: its gold row changed"
     yield f"            asked again today, it answers {same}"
     if trace.release and trace.snapshot:
         manifest, snapshot = trace.release.manifest, trace.snapshot
@@ -87,7 +83,8 @@ def _forward(trace: ForwardTrace) -> Iterator[str]:
             f"            {snapshot.id[:_SHORT]} {snapshot.touched:,} of {snapshot.rows:,} rows; "
             f"releases {versions}"
         )
-    yield f"predictions {trace.predictions:,} from features made of it, {trace.acted:,} acted on"
+    acted = "" if trace.acted is None else f", {trace.acted:,} acted on"
+    yield f"predictions {trace.predictions:,} from features made of it{acted}"
     yield from (f"            such as {key}" for key in trace.examples)
     yield f"            {trace.by_releases:,} by releases that had learned from it"
 

@@ -3,9 +3,8 @@
 from ratchet.monitoring.drift import Drift, psi
 from ratchet.monitoring.observation import Observation, observe
 from ratchet.monitoring.performance import (
-    POLICIES,
+    SCORED_POLICIES,
     Performance,
-    Policy,
     Realised,
     realised,
     scored_windows,
@@ -13,11 +12,10 @@ from ratchet.monitoring.performance import (
 from ratchet.monitoring.retraining import decide_retraining
 
 __all__ = [
-    "POLICIES",
+    "SCORED_POLICIES",
     "Drift",
     "Observation",
     "Performance",
-    "Policy",
     "Realised",
     "decide_retraining",
     "observe",

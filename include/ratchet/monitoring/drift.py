@@ -77,7 +77,7 @@ def psi(expected: Sequence[float], actual: Sequence[float]) -> float:
 
 
 def compare(
-    profile: dict[str, Any], features: pd.DataFrame, probabilities: pd.Series, spec: Spec
+    profile: dict[str, Any], features: pd.DataFrame, predictions: pd.Series, spec: Spec
 ) -> list[Drift]:
     """Compare a window's features and predictions with the champion's training.
 
@@ -89,8 +89,8 @@ def compare(
         What `ratchet.training.build_profile` made of the champion's training data.
     features
         The window's rows, with the spec's features.
-    probabilities
-        The champion's answers in the window.
+    predictions
+        What is watched of the champion's answers in the window; see `Costs.watched`.
 
     Returns
     -------
@@ -103,7 +103,7 @@ def compare(
         for name, feature in spec.gold.features.items()
     ]
     prediction = profile["predictions"]
-    return [*drifts, _drift("prediction", "prediction", prediction, probabilities, monitoring)]
+    return [*drifts, _drift("prediction", "prediction", prediction, predictions, monitoring)]
 
 
 def _drift(
@@ -119,7 +119,7 @@ def _drift(
             psi=None,
             missing_change=None,
         )
-    count = _categorical_counts if kind == "categorical" else _numeric_counts
+    count = _categorical_counts if expected["kind"] == "categorical" else _numeric_counts
     before, now = count(expected, column.dropna())
     found = psi(
         [n / expected["rows"] for n in (*before, expected["missing"])],

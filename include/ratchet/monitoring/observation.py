@@ -34,9 +34,6 @@ _COHORTS = pa.schema(
         "is_mature": pa.bool_(),
         "total_cost": pa.float64(),
         "cost_per_unit": pa.float64(),
-        "roc_auc": pa.float64(),
-        "pr_auc": pa.float64(),
-        "brier": pa.float64(),
     }
 )
 _DRIFT = pa.schema(
@@ -96,10 +93,11 @@ def observe(spec: Spec, window: Window, settings: Settings) -> Observation:
     tables = settings.lake(spec.name).monitoring
     _write(
         tables / "cohorts" / f"{window.key}.parquet",
-        _COHORTS,
+        _cohorts_schema(spec),
         [
             {
-                **cohort.model_dump(exclude={"window"}),
+                **cohort.model_dump(exclude={"window", "metrics"}),
+                **cohort.metrics,
                 "observed_window": window.key,
                 "cohort": cohort.window,
                 "matured_share": cohort.labelled / cohort.total,
@@ -143,8 +141,12 @@ def _cohorts(spec: Spec, window: Window, settings: Settings) -> list[Performance
     ]
     if not open_windows:
         return []
-    with realised(spec, open_windows, window.end, settings) as results:
-        return results.measure("window", "policy")
+    return realised(spec, open_windows, window.end, settings).measure("window", "policy")
+
+
+def _cohorts_schema(spec: Spec) -> pa.Schema:
+    metrics = [pa.field(name, pa.float64()) for name in spec.costs.realised_metrics]
+    return pa.schema([*_COHORTS, *metrics])
 
 
 def _is_mature(cohort: Performance, observed: Window, spec: Spec) -> bool:
@@ -160,11 +162,12 @@ def _drifts(spec: Spec, window: Window, champion: Release, settings: Settings) -
     path = settings.lake(spec.name).predictions / f"{window.key}.parquet"
     if not path.exists():
         raise EvidenceError(f"no predictions: {path}; score the window first")
+    watched = spec.costs.watched
     predictions = pq.read_table(
-        path, columns=["probability"], filters=[("role", "==", "champion")]
+        path, columns=[watched], filters=[("role", "==", "champion")]
     ).to_pandas()
     features = read_features(spec, window, settings)
-    return compare(champion.profile, features, predictions["probability"], spec)
+    return compare(champion.profile, features, predictions[watched], spec)
 
 
 def _last_training(spec: Spec, window: Window, settings: Settings) -> Window | None:

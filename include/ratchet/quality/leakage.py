@@ -1,7 +1,7 @@
 """Does a feature know what it can't know? Checks on the training data alone.
 
 A strong feature is no leak. What is taken for one is implausible: a single column that separates
-the label better than `gate.max_roc_auc` allows a whole model, a value that nearly settles the
+the label better than `quality.max_separation` allows, a value that nearly settles the
 label, a signal that is strong where the labels are old and gone where they are new.
 """
 
@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import binom, norm
 
+from ratchet.problems import problem_of
 from ratchet.quality.finding import Finding
 from ratchet.quality.separation import (
     Array,
@@ -58,8 +59,8 @@ class Labelled:
 
     @cached_property
     def label(self) -> npt.NDArray[np.bool_]:
-        """The label of each row."""
-        return self.rows[self.spec.gold.label].to_numpy(bool)
+        """The label of each row as a yes or no; see `Problem.is_event`."""
+        return problem_of(self.spec).is_event(self.rows[self.spec.gold.label])
 
     @cached_property
     def kinds(self) -> Codes:
@@ -116,7 +117,7 @@ def _separations(data: Labelled) -> Iterator[Finding]:
     The family of tests overall and the one within segments are each controlled by themselves. A
     column that was found overall is not looked for in segments again.
     """
-    limit, q = data.spec.gate.max_roc_auc, data.spec.quality.false_discovery_rate
+    limit, q = data.spec.max_separation, data.spec.quality.false_discovery_rate
     overall = list(_tests(data, None, one_segment(len(data.rows)), step=1))
     found = _found(overall, q)
     known = {(test.check, test.feature) for test in found}
@@ -143,7 +144,7 @@ def _within_segments(data: Labelled) -> Iterator[_Test]:
 
 def _tests(data: Labelled, by: str | None, segments: Coded, step: int) -> Iterator[_Test]:
     kinds = data.kinds[::step]
-    enough = min_rarer(data.spec.gate.max_roc_auc, data.spec.quality.false_discovery_rate)
+    enough = min_rarer(data.spec.max_separation, data.spec.quality.false_discovery_rate)
     rarer = np.stack(
         [
             np.bincount(segments.codes[kinds % 2 == k], minlength=len(segments.levels))
@@ -156,7 +157,7 @@ def _tests(data: Labelled, by: str | None, segments: Coded, step: int) -> Iterat
         if name == by:
             continue
         counts = count(segments, column.every(step), kinds)
-        for check, area, p in _areas(counts, column, data.spec.gate.max_roc_auc):
+        for check, area, p in _areas(counts, column, data.spec.max_separation):
             for number in np.flatnonzero((rarer >= enough) & ~np.isnan(p)):
                 segment = f"{by}={segments.levels[number]}" if by else None
                 rows = int(counts[number].sum())
@@ -194,7 +195,7 @@ def _found(tests: list[_Test], q: float) -> list[_Test]:
 
 
 def _separation(data: Labelled, test: _Test) -> Finding:
-    gold, limit = data.spec.gold, data.spec.gate.max_roc_auc
+    gold, limit = data.spec.gold, data.spec.max_separation
     what = test.feature if test.check == "separates_label" else f"that {test.feature} is missing"
     where = f" where {test.segment}" if test.segment else ""
     area = max(test.area, 1 - test.area)
@@ -365,7 +366,7 @@ def check_unlabelled(data: Labelled, published: pd.DataFrame) -> Iterator[Findin
     now = published[unlabelled & hours.isin(open_hours)]
     then = data.rows[data.rows[gold.decided_at].dt.hour.isin(open_hours)]
     days = then[gold.decided_at].dt.floor("D")
-    enough = min_rarer(data.spec.gate.max_roc_auc, data.spec.quality.false_discovery_rate)
+    enough = min_rarer(data.spec.max_separation, data.spec.quality.false_discovery_rate)
     if len(now) < enough or days.nunique() < _MIN_DAYS:
         yield _nothing(
             data, "missing_until_labelled", f"{len(now)} rows without label", enough=False

@@ -16,7 +16,7 @@ from ratchet.training import TIMING_FILE, candidate_folder, load_candidate
 from ratchet.window import Window
 
 if TYPE_CHECKING:
-    from ratchet.evaluation import Evidence
+    from ratchet.evaluation import Evidence, Quality
 
 
 def register(spec: Spec, window: Window, settings: Settings, reason: str) -> str:
@@ -74,7 +74,7 @@ def _log_runs(
     common = {"snapshot": evidence.snapshot_id, "reason": reason}
     for name, quality in evidence.baselines.items():
         tags = {**common, "role": "baseline", "name": name}
-        tracking.log_run(window, tags, {}, quality.model_dump())
+        tracking.log_run(window, tags, {}, _flat(quality))
     runs = {}
     for name, challenger in evidence.candidates.items():
         candidate = load_candidate(spec, window, name, evidence.snapshot_id, settings)
@@ -84,11 +84,15 @@ def _log_runs(
             {**common, "role": "candidate", "name": name, "model": challenger.model_sha256},
             {"type": candidate.type, "seed": candidate.seed, **candidate.params},
             {
-                **challenger.quality.model_dump(),
+                **_flat(challenger.quality),
                 **json.loads(timing.read_bytes()),
                 "train_rows": candidate.train_rows,
-                "train_roc_auc": candidate.train_roc_auc,
+                **{f"train_{name}": value for name, value in candidate.train_metrics.items()},
             },
             packaged if name == evidence.best else None,
         )
     return runs[evidence.best]
+
+
+def _flat(quality: Quality) -> dict[str, float]:
+    return {"rows": quality.rows, "cost_per_unit": quality.cost_per_unit, **quality.metrics}

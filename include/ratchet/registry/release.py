@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, FiniteFloat
 
 import ratchet
 from ratchet.errors import ReleaseError
+from ratchet.problems import problem_of
 from ratchet.settings import PROJECT, Settings
 from ratchet.spec import Spec
 from ratchet.training import (
@@ -19,18 +20,16 @@ from ratchet.training import (
     MODEL_FILE,
     PROFILE_FILE,
     Candidate,
-    answer,
     candidate_folder,
     load_model,
 )
 from ratchet.window import Window
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
-    from numpy.typing import NDArray
 
     from ratchet.evaluation import Evidence
+    from ratchet.problems import Answers
 
 MANIFEST_FILE = "release.json"
 SPEC_FILE = "spec.json"
@@ -58,12 +57,14 @@ class Manifest(BaseModel):
 class Release(BaseModel):
     """A registered version, as `load_release` found and verified it.
 
-    `sha256` is that of its manifest, and so of everything in it. `expected_cost_per_unit` is what
+    `spec` is its use case's of today. `sha256` is that of its manifest, and so of everything in
+    it. `expected_cost_per_unit` is what
     it cost on its holdout, in the spec's unit.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    spec: Spec
     version: str
     sha256: str
     folder: Path
@@ -81,9 +82,10 @@ class Release(BaseModel):
         profile: dict[str, Any] = json.loads(self.read(PROFILE_FILE))
         return profile
 
-    def answers(self, frame: pd.DataFrame) -> NDArray[np.float64]:
-        """Return the probability for each row; see `ratchet.training.answer`."""
-        return answer(load_model(self.read(MODEL_FILE)), frame, self.candidate.features)
+    def answers(self, frame: pd.DataFrame) -> Answers:
+        """Return the answer for each row; see `ratchet.problems.Problem.answer`."""
+        model = load_model(self.read(MODEL_FILE), self.candidate.trusted_types)
+        return problem_of(self.spec).answer(model, frame, self.candidate.features)
 
     def read(self, name: str) -> bytes:
         """Return a file's content.
@@ -141,6 +143,7 @@ def load_release(spec: Spec, version: str, settings: Settings) -> Release:
     except (FileNotFoundError, ValueError) as error:
         raise ReleaseError(f"{folder} is no release: {error}; register its window again") from error
     release = Release(
+        spec=spec,
         version=version,
         sha256=_sha256(content),
         folder=folder,

@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ratchet.problems import problem_of
 from ratchet.settings import Settings
 from ratchet.spec import Spec
-from ratchet.training import MODEL_FILE, TRUSTED_TYPES
+from ratchet.training import CANDIDATE_FILE, MODEL_FILE, TRUSTED_TYPES, Candidate
 from ratchet.window import Window
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Tracking:
     client: MlflowClient
     name: str
     experiment_id: str
+    method: str
 
     @classmethod
     def of(cls, spec: Spec, settings: Settings) -> Tracking:
@@ -72,7 +74,7 @@ class Tracking:
             experiment_id = client.create_experiment(spec.name, artifacts)
         if not client.search_registered_models(f"name = '{spec.name}'"):
             client.create_registered_model(spec.name, description=spec.title)
-        return cls(client, spec.name, experiment_id)
+        return cls(client, spec.name, experiment_id, problem_of(spec).method)
 
     def remove_unfinished_runs(self, window: Window) -> None:
         """Remove what a killed task left of a window's runs."""
@@ -110,7 +112,7 @@ class Tracking:
         if release is not None:
             with tempfile.TemporaryDirectory() as scratch:
                 folder = shutil.copytree(release, Path(scratch) / "model")
-                _describe_model(folder)
+                _describe_model(folder, self.method)
                 self.client.log_artifacts(run.info.run_id, str(folder), "model")
         self.client.set_terminated(run.info.run_id, end_time=moment)
         return str(run.info.run_id)
@@ -137,7 +139,7 @@ class Tracking:
         self.client.set_registered_model_alias(self.name, alias, version)
 
 
-def _describe_model(folder: Path) -> None:
+def _describe_model(folder: Path, method: str) -> None:
     """Write the file that makes a folder a model to MLflow.
 
     `mlflow.sklearn.save_model` would fit the environment's requirements to the model by importing
@@ -146,7 +148,9 @@ def _describe_model(folder: Path) -> None:
     import sklearn
     from mlflow.models import Model
 
-    common = {"serialization_format": "skops", "skops_trusted_types": list(TRUSTED_TYPES)}
+    candidate = Candidate.model_validate_json((folder / CANDIDATE_FILE).read_bytes())
+    trusted = [*TRUSTED_TYPES, *candidate.trusted_types]
+    common = {"serialization_format": "skops", "skops_trusted_types": trusted}
     model = Model()
     model.add_flavor(
         "sklearn", pickled_model=MODEL_FILE, sklearn_version=sklearn.__version__, **common
@@ -155,6 +159,6 @@ def _describe_model(folder: Path) -> None:
         "python_function",
         loader_module="mlflow.sklearn",
         model_path=MODEL_FILE,
-        predict_fn="predict_proba",
+        predict_fn=method,
     )
     model.save(str(folder / "MLmodel"))

@@ -9,7 +9,6 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ratchet.decision import Decision
-from ratchet.monitoring import Policy
 from ratchet.reporting.charts import Mark, Series, Span, bar_chart, line_chart, timeline
 from ratchet.reporting.summary import Summary, Week
 from ratchet.reporting.wording import (
@@ -19,18 +18,14 @@ from ratchet.reporting.wording import (
     compared,
     cost_lines,
     number,
+    policy_labels,
+    references,
     subject,
     why,
 )
 from ratchet.storage import write_atomic
 from ratchet.window import Window
 
-REFERENCES: dict[Policy, str] = {
-    "never": "against never acting",
-    "rule": "against the rule",
-    "first": "against the first model",
-}
-RANKED: tuple[Policy, ...] = ("decision", "first", "rule")
 CHAMPION, GATE, RETRAINING = "Champion", "Gate", "Retraining asked"
 
 
@@ -52,14 +47,17 @@ def write_html(summary: Summary, path: Path) -> None:
         day=lambda key: f"{Window.parse(key).end:%Y-%m-%d}",
         compared=compared,
     )
+    metrics = summary.spec.costs.realised_metrics
     page = environment.get_template("page.html").render(
         summary=summary,
         spec=summary.spec,
         costs=cost_lines(summary.spec),
-        policies=POLICY_LABELS,
-        references=REFERENCES,
+        policies=policy_labels(summary.spec),
+        references=references(summary.spec),
         kinds=KIND_LABELS,
         good=GOOD,
+        metrics=metrics,
+        leading=next(iter(metrics)),
         subject=subject,
         why=why,
         charts=_charts(summary, summary.period) if summary.period else {},
@@ -71,13 +69,16 @@ def _charts(summary: Summary, period: Window) -> dict[str, str]:
     charts = {"timeline": _timeline(summary, period)}
     if summary.state != "complete":
         return charts
-    unit = summary.spec.costs.unit
+    spec, unit = summary.spec, summary.spec.costs.unit
+    named = references(spec)
+    base, against = next(iter(named.items()))
+    name, metric = next(iter(spec.costs.realised_metrics.items()))
     changes = [
         (period.start, f"version {version}") for version, period in _reigns(summary.weeks)[1:]
     ]
     return charts | {
         "saved": line_chart(
-            [_saved_so_far(summary.weeks, reference) for reference in REFERENCES],
+            [_saved_so_far(summary.weeks, *reference) for reference in named.items()],
             period,
             title=f"Cost saved so far, thousand {unit}",
             form=",.1f",
@@ -85,14 +86,14 @@ def _charts(summary: Summary, period: Window) -> dict[str, str]:
             include_zero=True,
         ),
         "policies": bar_chart(
-            _saved_by_policy(summary),
-            title=f"Saved against never acting, {unit} per {summary.spec.gold.unit}",
+            _saved_by_policy(summary, base),
+            title=f"Saved {against}, {unit} per {spec.gold.unit}",
             form="+.2f",
         ),
-        "ranking": line_chart(
-            [_auc(summary.weeks, policy) for policy in RANKED],
+        "quality": line_chart(
+            [_quality(summary.weeks, policy, name) for policy in POLICY_LABELS],
             period,
-            title="ROC-AUC by window; 0.5 is chance, 1 is perfect",
+            title="; ".join(filter(None, [f"{metric.label} by window", metric.note])),
             form=".3f",
             changes=changes,
         ),
@@ -108,32 +109,30 @@ def _reigns(weeks: Sequence[Week]) -> list[tuple[str, Window]]:
     return reigns
 
 
-def _saved_so_far(weeks: Sequence[Week], reference: Policy) -> Series:
+def _saved_so_far(weeks: Sequence[Week], reference: str, label: str) -> Series:
     windows = [Window.parse(week.window) for week in weeks]
     total = accumulate((week.saved(reference) or 0.0 for week in weeks), initial=0.0)
     moments = [windows[0].start, *(window.end for window in windows)]
     points = tuple((moment, saved / 1000) for moment, saved in zip(moments, total, strict=True))
-    return Series(REFERENCES[reference], reference, points)
+    return Series(label, reference, points)
 
 
-def _saved_by_policy(summary: Summary) -> list[tuple[str, str, float]]:
-    never = summary.overall["never"].cost_per_unit or 0.0
+def _saved_by_policy(summary: Summary, base: str) -> list[tuple[str, str, float]]:
+    reference = summary.overall[base].cost_per_unit or 0.0
     return [
-        (label, policy, never - row.cost_per_unit)
-        for policy, label in POLICY_LABELS.items()
-        if policy != "never"
-        and (row := summary.overall.get(policy))
-        and row.cost_per_unit is not None
+        (label, policy, reference - row.cost_per_unit)
+        for policy, label in policy_labels(summary.spec).items()
+        if policy != base and (row := summary.overall.get(policy)) and row.cost_per_unit is not None
     ]
 
 
-def _auc(weeks: Sequence[Week], policy: Policy) -> Series:
+def _quality(weeks: Sequence[Week], policy: str, metric: str) -> Series:
     points = []
     for week in weeks:
         window = Window.parse(week.window)
         row = week.by_policy.get(policy)
         points.append(
-            (window.start + (window.end - window.start) / 2, row.roc_auc if row else None)
+            (window.start + (window.end - window.start) / 2, row.metrics[metric] if row else None)
         )
     return Series(POLICY_LABELS[policy], policy, tuple(points))
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, FiniteFloat
 
 from ratchet.decision import Decision
 from ratchet.ledger import Ledger
-from ratchet.monitoring import Performance, Policy, realised, scored_windows
+from ratchet.monitoring import Performance, realised, scored_windows
 from ratchet.settings import Lake, Settings
 from ratchet.spec import Spec
 from ratchet.window import Window
@@ -48,7 +48,7 @@ class Week(Record):
     prediction_psi: FiniteFloat | None
     drifted_features: int | None
 
-    def saved(self, reference: Policy) -> float | None:
+    def saved(self, reference: str) -> float | None:
         """Total cost that the decisions saved against another policy; None without it."""
         other = self.by_policy.get(reference)
         return other.total_cost - self.by_policy["decision"].total_cost if other else None
@@ -95,7 +95,7 @@ class Summary(Record):
         """Return the decisions of some kinds, in order of time."""
         return [decision for decision in self.decisions if decision.kind in kinds]
 
-    def saved_per_unit(self, reference: Policy) -> float | None:
+    def saved_per_unit(self, reference: str) -> float | None:
         """Cost per unit that the decisions saved against another policy; higher is better."""
         ours, other = (self.overall.get(policy) for policy in ("decision", reference))
         if not ours or not other or ours.cost_per_unit is None or other.cost_per_unit is None:
@@ -121,9 +121,9 @@ def summarise(spec: Spec, settings: Settings) -> Summary:
     overall: dict[str, Performance] = {}
     weeks: list[Week] = []
     if windows:
-        with realised(spec, windows, scored[-1].end, settings) as results:
-            overall = {str(row.policy): row for row in results.measure("policy")}
-            weeks = _weeks(results.measure("window", "policy"), _drift(lake, windows))
+        results = realised(spec, windows, scored[-1].end, settings)
+        overall = {str(row.policy): row for row in results.measure("policy")}
+        weeks = _weeks(results.measure("window", "policy"), _drift(lake, windows))
     return Summary(
         spec=spec,
         state=_state(scored, overall),

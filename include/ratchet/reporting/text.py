@@ -14,9 +14,10 @@ from ratchet.reporting.wording import (
     GOOD,
     KIND_LABELS,
     MISSING,
-    POLICY_LABELS,
     cost_lines,
     number,
+    policy_labels,
+    references,
     rested_on,
     subject,
     why,
@@ -55,18 +56,18 @@ def _print_results(console: Console, summary: Summary) -> None:
         console.print(Text(line, style="dim"))
     table = _table(console, f"{spec.costs.unit} per {spec.gold.unit}, all windows with a champion")
     table.add_column("")
-    for name in (f"{spec.costs.unit}/{spec.gold.unit}", "saved", "ROC-AUC", "PR-AUC", "Brier"):
+    metrics = spec.costs.realised_metrics
+    labels = [metric.label for metric in metrics.values()]
+    for name in (f"{spec.costs.unit}/{spec.gold.unit}", "saved", *labels):
         table.add_column(name, justify="right")
-    for policy, label in POLICY_LABELS.items():
+    for policy, label in policy_labels(spec).items():
         if row := summary.overall.get(policy):
             saved = summary.saved_per_unit(policy) if policy != "decision" else None
             table.add_row(
                 label,
                 number(row.cost_per_unit, ".2f"),
                 number(saved, "+.2f"),
-                number(row.roc_auc, ".3f"),
-                number(row.pr_auc, ".3f"),
-                number(row.brier, ".3f"),
+                *(number(row.metrics[name], ".3f") for name in metrics),
                 style="bold" if policy == "decision" else "",
             )
     console.print(table)
@@ -80,20 +81,21 @@ def _print_weeks(console: Console, summary: Summary) -> None:
     spec = summary.spec
     table = _table(console, f"Window by window, {spec.costs.unit} per {spec.gold.unit}")
     table.add_column("from", no_wrap=True)
-    columns = ("version", f"{spec.gold.unit}s", "labels", "decided", "never", "rule", "first")
-    for name in (*columns, "AUC", "AUC first", "PSI"):
+    leading, metric = next(iter(spec.costs.realised_metrics.items()))
+    columns = ("version", f"{spec.gold.unit}s", "labels", "decided", *references(spec))
+    for name in (*columns, metric.label, f"{metric.label} first", "PSI"):
         table.add_column(name, justify="right")
     for week in summary.weeks:
         decided, first = week.by_policy["decision"], week.by_policy.get("first")
-        costs = (week.by_policy.get(policy) for policy in ("decision", "never", "rule", "first"))
+        costs = (week.by_policy.get(policy) for policy in ("decision", *references(spec)))
         table.add_row(
             f"{Window.parse(week.window).start:%Y-%m-%d}",
             week.version,
             f"{decided.total:,}",
             f"{decided.labelled / decided.total:.1%}",
             *(number(cost.cost_per_unit if cost else None, ".2f") for cost in costs),
-            number(decided.roc_auc, ".3f"),
-            number(first.roc_auc if first else None, ".3f"),
+            number(decided.metrics[leading], ".3f"),
+            number(first.metrics[leading] if first else None, ".3f"),
             number(week.prediction_psi, ".3f"),
         )
     console.print(table)

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from ratchet.decision import Decision
-from ratchet.monitoring import Policy
 from ratchet.spec import Spec
 from ratchet.window import Window
 
-POLICY_LABELS: dict[Policy, str] = {
+POLICY_LABELS = {
     "decision": "What was decided",
     "first": "First model, frozen",
     "rule": "Rule, refreshed",
-    "never": "Never act",
-    "always": "Always act",
-    "perfect": "Perfect foresight",
 }
 KIND_LABELS = {
     "data": "Data",
@@ -71,14 +67,22 @@ def _by_all(decision: Decision) -> bool:
 
 def cost_lines(spec: Spec) -> list[str]:
     """Say what the costs are, and that they are assumed."""
-    costs = spec.costs
     return [
-        f"Costs in {costs.unit} per {spec.gold.unit}: left alone {costs.negative_left_alone:g} "
-        f"({spec.gold.label}: no) or {costs.positive_left_alone:g} (yes); acted on "
-        f"{costs.negative_acted_on:g} (no) or {costs.positive_acted_on:g} (yes). "
-        f"So acting pays from a probability of {costs.threshold:.3g}.",
-        f"These costs are assumed: {costs.assumption}",
+        spec.costs.describe(spec.gold.unit, spec.gold.label),
+        f"These costs are assumed: {spec.costs.assumption}",
     ]
+
+
+def policy_labels(spec: Spec) -> dict[str, str]:
+    """Name what decisions are compared with, and the decisions themselves."""
+    return {**POLICY_LABELS, **spec.costs.policies}
+
+
+def references(spec: Spec) -> dict[str, str]:
+    """Name what savings are counted against, the simplest first: doing nothing, if one can."""
+    nothing = spec.costs.do_nothing
+    named = {nothing: f"against {nothing} acting"} if nothing else {}
+    return {**named, "rule": "against the rule", "first": "against the first model"}
 
 
 def subject(decision: Decision) -> str:

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ratchet.errors import EvidenceError
+from ratchet.problems import Answers, Problem, problem_of
 from ratchet.registry import champion_at, first_champion
 from ratchet.settings import Settings
 from ratchet.spec import Spec
@@ -21,11 +22,10 @@ from ratchet.window import Window
 
 @dataclass(frozen=True)
 class ScoreReport:
-    """What was scored: decisions of the window, how many act, and which version decided."""
+    """What was scored: decisions of the window, and which version decided."""
 
     window: str
     rows: int
-    acted: int
     champion: str | None
     first: str | None
     path: Path
@@ -35,13 +35,9 @@ class ScoreReport:
 class _Policy:
     role: str
     version: str
-    probabilities: NDArray[np.float64]
+    answers: Answers
     decides: NDArray[np.bool_]
     is_refused: NDArray[np.bool_]
-
-    def acts(self, spec: Spec) -> NDArray[np.bool_]:
-        """Say where it would act: nowhere where it is refused."""
-        return (self.probabilities >= spec.costs.threshold) & ~self.is_refused
 
 
 def score(spec: Spec, window: Window, settings: Settings) -> ScoreReport:
@@ -74,7 +70,8 @@ def score(spec: Spec, window: Window, settings: Settings) -> ScoreReport:
     falls_back = is_stale & (on_stale == "baseline")
     refused = is_stale & (on_stale == "refuse")
     by_rule = falls_back if champion else ~no_rows
-    policies = [_Policy("rule", "rule", _rule(frame, spec), by_rule, no_rows)]
+    problem = problem_of(spec)
+    policies = [_Policy("rule", "rule", problem.rule(frame), by_rule, no_rows)]
     if champion and first:
         answers = champion.answers(frame)
         frozen = answers if first.version == champion.version else first.answers(frame)
@@ -88,7 +85,7 @@ def score(spec: Spec, window: Window, settings: Settings) -> ScoreReport:
         "fallback": pa.array([fallback if names else None for names in stale], pa.string()),
     }
     predictions = pa.concat_tables(
-        _table(policy, frame, spec, window, told) for policy in policies
+        _table(policy, frame, problem, window, told) for policy in policies
     ).sort_by([(spec.gold.key, "ascending"), ("role", "ascending")])
     path = settings.lake(spec.name).predictions / f"{window.key}.parquet"
     with atomic_path(path) as draft:
@@ -96,21 +93,10 @@ def score(spec: Spec, window: Window, settings: Settings) -> ScoreReport:
     return ScoreReport(
         window=window.key,
         rows=len(frame),
-        acted=sum(int((policy.acts(spec) & policy.decides).sum()) for policy in policies),
         champion=champion.version if champion else None,
         first=first.version if first else None,
         path=path,
     )
-
-
-def _rule(frame: pd.DataFrame, spec: Spec) -> NDArray[np.float64]:
-    column = spec.rule.column
-    if column not in frame:
-        raise EvidenceError(f"{spec.gold.features_table} has no column {column}, the rule's answer")
-    answers = frame[column].to_numpy(np.float64)
-    if not np.isfinite(answers).all():
-        raise EvidenceError(f"{spec.gold.features_table}.{column}: the rule's answer is missing")
-    return answers
 
 
 def _stale_features(frame: pd.DataFrame, spec: Spec) -> list[str | None]:
@@ -127,10 +113,16 @@ def _stale_features(frame: pd.DataFrame, spec: Spec) -> list[str | None]:
 
 
 def _table(
-    policy: _Policy, frame: pd.DataFrame, spec: Spec, window: Window, told: dict[str, pa.Array]
+    policy: _Policy,
+    frame: pd.DataFrame,
+    problem: Problem,
+    window: Window,
+    told: dict[str, pa.Array],
 ) -> pa.Table:
-    rows, costs = len(frame), spec.costs
-    acted = policy.acts(spec)
+    rows, spec = len(frame), problem.spec
+    decisions = problem.decide(policy.answers, frame)
+    if policy.is_refused.any():
+        decisions = problem.leave_alone(decisions, policy.is_refused)
     moments = frame[spec.gold.decided_at].to_numpy("datetime64[us]")
     return pa.table(
         {
@@ -139,12 +131,8 @@ def _table(
             "window": pa.array([window.key] * rows, pa.string()),
             "role": pa.array([policy.role] * rows, pa.string()),
             "version": pa.array([policy.version] * rows, pa.string()),
-            "probability": policy.probabilities,
-            "threshold": np.full(rows, costs.threshold),
-            "is_acted": acted,
+            **{name: pa.array(decisions[name]) for name in spec.costs.columns},
             "is_decision": policy.decides,
-            "cost_if_positive": np.where(acted, costs.positive_acted_on, costs.positive_left_alone),
-            "cost_if_negative": np.where(acted, costs.negative_acted_on, costs.negative_left_alone),
             **told,
         }
     )

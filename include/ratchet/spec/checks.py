@@ -13,8 +13,6 @@ from ratchet.spec.types import Spec
 
 Disagreement = tuple[Field, str]
 
-_COIN_TOSS = 0.5  # ROC-AUC of answers that know nothing
-
 
 def disagreements(spec: Spec) -> Iterator[Disagreement]:
     """Yield each field that can't stand beside another one, with the reason and a remedy."""
@@ -24,7 +22,8 @@ def disagreements(spec: Spec) -> Iterator[Disagreement]:
     yield from _of_columns(spec)
     yield from _of_access(spec)
     yield from _of_training(spec)
-    yield from _of_floors(spec)
+    yield from _of_estimators(spec)
+    yield from _of_gate(spec)
 
 
 def _of_schedule(spec: Spec) -> Iterator[Disagreement]:
@@ -82,6 +81,9 @@ def _of_columns(spec: Spec) -> Iterator[Disagreement]:
         if column in roles:
             yield (part, role), f"{column!r} is {roles[column]} too; give each its own column"
         roles.setdefault(column, f"{part}.{role}")
+    for position, column in enumerate(gold.entity):
+        if column in roles:
+            yield ("gold", "entity", position), f"{column!r} is {roles[column]}; name what recurs"
     for column in gold.features:
         if column in roles:
             text = f"is {roles[column]}, which a model must not read; remove the feature"
@@ -94,8 +96,11 @@ def _of_columns(spec: Spec) -> Iterator[Disagreement]:
 
 
 def _of_staleness(spec: Spec) -> Iterator[Disagreement]:
-    features = spec.gold.features
-    for source, limit in spec.gold.staleness.max_age.items() if spec.gold.staleness else ():
+    features, staleness = spec.gold.features, spec.gold.staleness
+    if staleness and staleness.on_stale == "refuse" and spec.costs.do_nothing is None:
+        text = f"a {spec.costs.problem} problem leaves no unit alone; use baseline or go_on"
+        yield ("gold", "staleness", "on_stale"), text
+    for source, limit in staleness.max_age.items() if staleness else ():
         field: Field = ("gold", "staleness", "max_age", source)
         if limit.age not in features or features[limit.age].kind != "numeric":
             yield (*field, "age"), f"{limit.age!r} is no numeric feature; name one"
@@ -138,10 +143,45 @@ def _of_training(spec: Spec) -> Iterator[Disagreement]:
         yield ("training", "max_history_days"), text
 
 
-def _of_floors(spec: Spec) -> Iterator[Disagreement]:
-    if spec.gate.min_roc_auc < _COIN_TOSS:
-        text = f"lets answers pass that are worse than chance; give {_COIN_TOSS} or more"
-        yield ("gate", "min_roc_auc"), text
+def _of_estimators(spec: Spec) -> Iterator[Disagreement]:
+    known = spec.costs.estimators
+    for name, declared in spec.training.estimators.items():
+        field: Field = ("training", "estimators", name)
+        own = ":" in declared.type
+        if not own and declared.type not in known:
+            text = (
+                f"{declared.type!r} is no estimator of a {spec.costs.problem} problem; "
+                f"use one of {sorted(known)}, or package.module:factory"
+            )
+            yield (*field, "type"), text
+        if declared.trusted_types and not own:
+            text = "are needed by estimators of your own only; remove them"
+            yield (*field, "trusted_types"), text
+
+
+def _of_gate(spec: Spec) -> Iterator[Disagreement]:
+    for name, bounds in spec.gate.plausible.items():
+        field: Field = ("gate", "plausible", name)
+        metric = spec.costs.metrics.get(name)
+        if metric is None:
+            text = (
+                f"is no metric of a {spec.costs.problem} problem; "
+                f"use one of {sorted(spec.costs.metrics)}"
+            )
+            yield field, text
+            continue
+        sign = 1 if metric.is_higher_better else -1
+        if sign * bounds.worst >= sign * bounds.best:
+            yield field, "worst is not worse than best, so nothing passes; swap them"
+        if metric.chance is not None and sign * bounds.worst < sign * metric.chance:
+            text = f"lets answers pass that are worse than chance; give {metric.chance} or more"
+            yield (*field, "worst"), text
+    if spec.quality.max_separation is None and "roc_auc" not in spec.gate.plausible:
+        text = (
+            "is missing, and there is no plausible roc_auc to take it from; say how well a single "
+            "feature may tell the label"
+        )
+        yield ("quality", "max_separation"), text
     if spec.gate.min_holdout_rows >= spec.training.min_rows:
         text = "is not below training.min_rows, so the holdout may be all there is; lower it"
         yield ("gate", "min_holdout_rows"), text

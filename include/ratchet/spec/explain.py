@@ -6,9 +6,9 @@ import reprlib
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from ratchet.spec.schema import description_of, names_in
+from ratchet.spec.costs import NAME_PATTERN
+from ratchet.spec.schema import description_of, names_in, without_kinds
 from ratchet.spec.source import Field, Problem, Source
-from ratchet.spec.types import NAME_PATTERN
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -20,7 +20,8 @@ def explain(error: ValidationError, source: Source) -> list[Problem]:
     by_field: dict[Field, list[ErrorDetails]] = {}
     for detail in error.errors(include_url=False):
         # Pydantic adds what is not in the file: the member of a union, or that it means the key
-        field = detail["loc"] if detail["type"] == "missing" else source.existing(detail["loc"])
+        field = without_kinds(detail["loc"])
+        field = field if detail["type"] == "missing" else source.existing(field)
         by_field.setdefault(field, []).append(detail)
     return [
         Problem(source.line(field), field, _text(field, details))

@@ -29,6 +29,15 @@ def names_in(field: Field) -> list[str]:
     return list(_resolved(_part(field)).get("properties", {}))
 
 
+def without_kinds(field: Field) -> Field:
+    """Leave out what Pydantic puts behind a part that is one of several kinds: which one it is."""
+    names: list[str | int] = []
+    for key in field:
+        if "discriminator" not in _part(tuple(names)) or key in names_in(tuple(names)):
+            names.append(key)
+    return tuple(names)
+
+
 @cache
 def _schema() -> dict[str, Any]:
     schema = Spec.model_json_schema()
@@ -50,5 +59,9 @@ def _part(field: Field) -> dict[str, Any]:
 
 
 def _resolved(part: dict[str, Any]) -> dict[str, Any]:
+    if "discriminator" in part:  # one of several: together they tell all keys that it may hold
+        kinds = [_resolved(kind) for kind in part["oneOf"]]
+        properties = {key: field for kind in kinds for key, field in kind["properties"].items()}
+        return {**part, "properties": properties}
     reference = part.get("$ref")
     return _schema()["$defs"][reference.rpartition("/")[2]] if reference else part

@@ -40,10 +40,10 @@ class Source:
 
     Examples
     --------
-    >>> source, problems = Source.parse(b"gate:\n  min_roc_auc: 0.65\n")
+    >>> source, problems = Source.parse(b"training:\n  holdout_days: 14\n")
     >>> source.json
-    '{"gate": {"min_roc_auc": 0.65}}'
-    >>> source.line(("gate", "min_roc_auc")), problems
+    '{"training": {"holdout_days": 14}}'
+    >>> source.line(("training", "holdout_days")), problems
     (2, [])
     """
 

@@ -12,11 +12,10 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
-NAME_PATTERN = r"^[a-z][a-z0-9_]*$"
-Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=40)]
-Share = Annotated[float, Field(ge=0, le=1)]
+from ratchet.spec.costs import Costs, Model, Name, Share
+
 Type = Literal["text", "integer", "number", "boolean", "date", "timestamp"]
 
 
@@ -24,12 +23,6 @@ def _cron_has_five_fields(value: str) -> str:
     if len(value.split()) != 5:
         raise ValueError(f"{value!r} is not a cron expression; write five fields, like '0 0 * * 5'")
     return value
-
-
-class Model(BaseModel):
-    """Base of all parts of a spec."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Owner(Model):
@@ -251,61 +244,51 @@ class Gold(Model):
     outcomes_table: Name = Field(description="Gold table with one row per matured label.")
     key: Name = Field(description="Column that names a decision in both tables.")
     decided_at: Name = Field(description="Column with the moment of the decision.")
-    label: Name = Field(description="Boolean column of the outcomes table.")
+    label: Name = Field(
+        description="Column of the outcomes table with what turned out: a boolean for a binary "
+        "problem, text for classes and segments, else a number."
+    )
     label_known_at: Name = Field(description="Column with the moment the label became known.")
     features: dict[Name, Feature] = Field(
         min_length=1, description="Columns of the features table that models read, by name."
+    )
+    entity: tuple[Name, ...] = Field(
+        default=(),
+        description="Columns of the features table that name what recurs: a model must beat the "
+        "last label of the same entity. Leave out where there is but one.",
     )
     staleness: Staleness | None = Field(
         default=None, description="Leave out where no feature grows old before it is used."
     )
 
 
-class Costs(Model):
-    """What each outcome costs, in `unit`."""
-
-    unit: str = Field(description="For example points, or USD.")
-    assumption: str = Field(min_length=1, description="Where the numbers come from.")
-    negative_left_alone: float = Field(description="Label false, not acted on.")
-    positive_left_alone: float = Field(description="Label true, not acted on.")
-    negative_acted_on: float = Field(description="Label false, acted on in vain.")
-    positive_acted_on: float = Field(description="Label true, acted on in time.")
-
-    @property
-    def threshold(self) -> float:
-        """Probability from which acting costs less than leaving alone, in (0, 1)."""
-        wasted = self.negative_acted_on - self.negative_left_alone
-        gained = self.positive_left_alone - self.positive_acted_on
-        return wasted / (wasted + gained)
-
-    @model_validator(mode="after")
-    def _acting_can_pay(self) -> Self:
-        if not (
-            self.negative_acted_on > self.negative_left_alone
-            and self.positive_acted_on < self.positive_left_alone
-        ):
-            raise ValueError(
-                "there is nothing to decide; let acting cost more than leaving a negative alone, "
-                "and less than leaving a positive alone"
-            )
-        return self
-
-
 class Rule(Model):
     """What the business does today: the baseline that a model must beat."""
 
-    column: Name = Field(description="Column of the features table: the rule's probability.")
-    description: str = Field(min_length=1, description="How the rule finds its probability.")
+    column: Name = Field(
+        description="Column of the features table with the rule's answer: a probability for a "
+        "binary problem, the class or segment, the number, or the score."
+    )
+    description: str = Field(min_length=1, description="How the rule finds its answer.")
 
 
 class Estimator(Model):
     """A kind of scikit-learn model, with its parameters."""
 
-    type: Literal["logistic_regression", "hist_gradient_boosting"] = Field(
-        description="Which scikit-learn estimator."
+    type: str = Field(
+        pattern=r"^([a-z][a-z0-9_]*|[A-Za-z_][\w.]*:[A-Za-z_]\w*)$",
+        description="logistic_regression (binary, multiclass), ridge (regression, ranking), "
+        "hist_gradient_boosting (all of these), k_means or gaussian_mixture (segmentation); or "
+        "package.module:factory of your own, which returns a scikit-learn estimator of the raw "
+        "features.",
     )
     params: dict[str, float | int | str | bool] = Field(
-        default={}, description="Its parameters, by scikit-learn's names."
+        default={}, description="Its parameters, by scikit-learn's or your factory's names."
+    )
+    trusted_types: dict[str, Annotated[str, Field(min_length=1)]] = Field(
+        default={},
+        description="Reason by type, like my_package.module.Thing, that a stored model of it may "
+        "hold besides those of scikit-learn's that Ratchet trusts. Its code runs when it is read.",
     )
 
 
@@ -323,11 +306,19 @@ class Training(Model):
     seed: int = Field(ge=0, description="Of every random choice, so that a run can be repeated.")
 
 
+class Plausible(Model):
+    """Between which values of a metric a candidate is believed, both included."""
+
+    worst: float = Field(description="What is worse is of no use.")
+    best: float = Field(description="What is better is taken for a leak.")
+
+
 class Gate(Model):
     """What a candidate must show before it becomes champion. Missing evidence refuses."""
 
-    min_roc_auc: Share = Field(description="Absolute floor on the holdout.")
-    max_roc_auc: Share = Field(description="Better than this is taken for a leak.")
+    plausible: dict[Name, Plausible] = Field(
+        min_length=1, description="Bounds on the holdout by metric of the kind of problem."
+    )
     min_saving_per_unit: float = Field(
         ge=0, description="Cost per decision that must be saved against the best baseline."
     )
@@ -340,12 +331,6 @@ class Gate(Model):
     max_prediction_difference: float = Field(
         ge=0, description="Largest difference between answers in training and after loading."
     )
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        if self.min_roc_auc >= self.max_roc_auc:
-            raise ValueError("min_roc_auc is not below max_roc_auc, so nothing passes; swap them")
-        return self
 
 
 class Monitoring(Model):
@@ -416,6 +401,12 @@ class Quality(Model):
         description="A segment with fewer rows in a window is 'not enough data': of so few, one "
         "row is a tenth of what is told.",
     )
+    max_separation: Share | None = Field(
+        default=None,
+        description="ROC-AUC from which a single feature that tells the label is taken for a leak; "
+        "of a number, whether it is above its median. By default the best roc_auc that is "
+        "plausible of a model.",
+    )
     checks: dict[Name, Severity] = Field(
         default={}, description="Severity by check; a check that is not named blocks."
     )
@@ -460,6 +451,18 @@ class Spec(Model):
     gate: Gate
     monitoring: Monitoring
     retraining: Retraining
+
+    @property
+    def max_separation(self) -> float:
+        """ROC-AUC from which a single feature that tells the label is taken for a leak."""
+        declared = self.quality.max_separation
+        return self.gate.plausible["roc_auc"].best if declared is None else declared
+
+    @property
+    def read_columns(self) -> tuple[str, ...]:
+        """Columns of the features table that are read besides those that models read."""
+        columns = dict.fromkeys((*self.gold.entity, *self.costs.read_columns))
+        return tuple(name for name in columns if name not in self.gold.features)
 
     def owner_of(self, feed: str) -> Owner:
         """Return who answers for a feed's contract."""

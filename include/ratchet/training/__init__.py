@@ -1,4 +1,4 @@
-"""Fitting candidates, storing them, and asking them."""
+"""Fitting candidates, and storing them."""
 
 from ratchet.training.candidate import (
     CANDIDATE_FILE,
@@ -10,9 +10,8 @@ from ratchet.training.candidate import (
     candidate_folder,
     load_candidate,
 )
-from ratchet.training.estimators import build_estimator
 from ratchet.training.fitting import train
-from ratchet.training.model import TRUSTED_TYPES, answer, dump_model, load_model
+from ratchet.training.model import TRUSTED_TYPES, dump_model, load_model
 from ratchet.training.profile import build_profile
 from ratchet.training.splitting import Split, split
 
@@ -25,8 +24,6 @@ __all__ = [
     "TRUSTED_TYPES",
     "Candidate",
     "Split",
-    "answer",
-    "build_estimator",
     "build_profile",
     "candidate_folder",
     "dump_model",

@@ -22,11 +22,12 @@ class Candidate(BaseModel):
     """A freshly trained version.
 
     `train_end` is the moment up to which labels were used: nothing that became known later went
-    into the model. `features` maps names to the dtypes that the model was fitted on.
-    `train_roc_auc` was measured on the last of the training rows, as many as the holdout has: far
-    above the holdout's, it tells of over-fitting. The record holds nothing that differs between
-    two trainings on the same snapshot, so it can be hashed; how long it took stands in a file of
-    its own.
+    into the model. `features` maps names to the dtypes that the model was fitted on, and
+    `trusted_types` are those of a use case's own estimator that its file may hold. `train_labels`
+    sums up the labels. `train_metrics` were measured on the last of the training rows, as many as
+    the holdout has: far better than the holdout's, they tell of over-fitting. The record holds
+    nothing that differs between two trainings on the same snapshot, so it can be hashed; how long
+    it took stands in a file of its own.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,13 +38,14 @@ class Candidate(BaseModel):
     estimator: str
     type: str
     params: dict[str, float | int | str | bool]
+    trusted_types: tuple[str, ...] = ()
     seed: int
     features: dict[str, str]
     train_rows: int
     train_start: AwareDatetime
     train_end: AwareDatetime
-    train_positive_share: FiniteFloat
-    train_roc_auc: FiniteFloat
+    train_labels: dict[str, FiniteFloat]
+    train_metrics: dict[str, FiniteFloat]
     holdout_rows: int
     versions: dict[str, str]
 

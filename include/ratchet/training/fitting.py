@@ -6,16 +6,13 @@ import json
 import platform
 import shutil
 import time
-import warnings
 from importlib.metadata import version
+from typing import Any
 
 import pandas as pd
-from sklearn.base import ClassifierMixin
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import roc_auc_score
-from threadpoolctl import threadpool_limits
 
 from ratchet.errors import TrainingError
+from ratchet.problems import Problem, fitted, problem_of
 from ratchet.settings import Settings
 from ratchet.spec import Spec
 from ratchet.storage import atomic_path
@@ -28,8 +25,7 @@ from ratchet.training.candidate import (
     Candidate,
     candidate_folder,
 )
-from ratchet.training.estimators import build_estimator
-from ratchet.training.model import answer, dump_model
+from ratchet.training.model import dump_model
 from ratchet.training.profile import build_profile
 from ratchet.training.splitting import split
 from ratchet.window import Window
@@ -58,13 +54,15 @@ def train(
     """
     from ratchet.warehouse import load_snapshot
 
+    problem = problem_of(spec)
     parts = split(load_snapshot(spec, snapshot_id, settings), spec, window)
     gold, declared = spec.gold, spec.training.estimators[estimator]
-    features, label = parts.train[list(gold.features)], parts.train[gold.label]
+    features, labels = parts.train[list(gold.features)], parts.train[gold.label]
     started = time.perf_counter()
-    model = _fit(spec, estimator, features, label)
+    model = _fit(problem, estimator, features, labels)
     seconds = time.perf_counter() - started
-    answers = answer(model, parts.holdout, gold.features)
+    answers = problem.answer(model, parts.holdout)
+    columns = problem.decide(answers, parts.holdout)
     candidate = Candidate(
         use_case=spec.name,
         window=window.key,
@@ -72,13 +70,14 @@ def train(
         estimator=estimator,
         type=declared.type,
         params=declared.params,
+        trusted_types=tuple(sorted(declared.trusted_types)),
         seed=spec.training.seed,
         features={name: str(dtype) for name, dtype in features.dtypes.items()},
         train_rows=len(features),
         train_start=parts.train[gold.decided_at].min().tz_localize("UTC").to_pydatetime(),
         train_end=parts.cut,
-        train_positive_share=float(label.mean()),
-        train_roc_auc=_roc_auc(model, parts.train.tail(len(parts.holdout)), spec),
+        train_labels=problem.describe(labels),
+        train_metrics=problem.measure_fit(model, parts.train.tail(len(parts.holdout))),
         holdout_rows=len(parts.holdout),
         versions={"python": platform.python_version(), **{n: version(n) for n in _LIBRARIES}},
     )
@@ -86,37 +85,24 @@ def train(
     shutil.rmtree(folder, ignore_errors=True)
     with atomic_path(folder) as draft:
         draft.mkdir()
-        (draft / MODEL_FILE).write_bytes(dump_model(model))
+        (draft / MODEL_FILE).write_bytes(dump_model(model, candidate.trusted_types))
         (draft / CANDIDATE_FILE).write_text(candidate.model_dump_json(indent=1))
-        profile = build_profile(features, answers, spec)
+        profile = build_profile(features, pd.Series(columns[spec.costs.watched]), spec)
         (draft / PROFILE_FILE).write_text(json.dumps(profile, indent=1))
         (draft / TIMING_FILE).write_text(json.dumps({"fit_seconds": seconds}))
-        pd.DataFrame({gold.key: parts.holdout[gold.key], "probability": answers}).to_parquet(
+        pd.DataFrame({gold.key: parts.holdout[gold.key].to_numpy(), **columns}).to_parquet(
             draft / HOLDOUT_FILE, index=False
         )
     return candidate
 
 
-def _roc_auc(model: ClassifierMixin, rows: pd.DataFrame, spec: Spec) -> float:
-    return float(roc_auc_score(rows[spec.gold.label], answer(model, rows, spec.gold.features)))
-
-
-def _fit(spec: Spec, estimator: str, features: pd.DataFrame, label: pd.Series) -> ClassifierMixin:
-    declared = spec.training.estimators[estimator]
-    where = f"{spec.name}: training.estimators.{estimator}"
+def _fit(problem: Problem, estimator: str, features: pd.DataFrame, labels: pd.Series) -> Any:
+    name = problem.spec.name
     if empty := features.columns[features.isna().all()].tolist():
         raise TrainingError(
-            f"{spec.name}: {', '.join(empty)} has no value in any training row; "
+            f"{name}: {', '.join(empty)} has no value in any training row; "
             "mend its feed, or remove it from gold.features"
         )
-    try:
-        model = build_estimator(declared, spec.gold.features, spec.training.seed)
-        with warnings.catch_warnings(), threadpool_limits(1):
-            warnings.simplefilter("error", ConvergenceWarning)
-            return model.fit(features, label)
-    except ConvergenceWarning as error:
-        raise TrainingError(
-            f"{where} did not converge, so its answers are arbitrary; raise params.max_iter"
-        ) from error
-    except (TypeError, ValueError) as error:
-        raise TrainingError(f"{where} can't be fitted: {error}; look at its params") from error
+    model = problem.estimator(estimator)
+    where = f"{name}: training.estimators.{estimator}"
+    return fitted(model, features, problem.target(labels), None, where)

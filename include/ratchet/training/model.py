@@ -1,21 +1,17 @@
-"""A model as bytes, and a model's answers: the same wherever and whenever they are made."""
+"""A model as bytes: the same whenever they are made, and read without running any code."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from io import BytesIO
+from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-import numpy as np
-import pandas as pd
 import skops.io
-from numpy.typing import NDArray
-from sklearn.base import ClassifierMixin
 from skops.io.exceptions import UntrustedTypesFoundException
-from threadpoolctl import threadpool_limits
 
-from ratchet.errors import EvidenceError, ReleaseError
+from ratchet.errors import ReleaseError, TrainingError
 
 TRUSTED_TYPES = (
     "functools.partial",
@@ -28,14 +24,31 @@ TRUSTED_TYPES = (
 _OBJECT_ID = re.compile(r'(?<="__id__": )\d+|(?<="file": ")\d+(?=\.)')
 
 
-def dump_model(model: ClassifierMixin) -> bytes:
+def dump_model(model: Any, trusted: Sequence[str] = ()) -> bytes:
     """Return a fitted model in skops' format; equal models give equal bytes.
 
     skops names objects by their address in memory and stamps them with the time. Here they are
     numbered in order of appearance, without a time, so that a model's hash speaks of the model.
+
+    Parameters
+    ----------
+    trusted
+        Types that the model may hold besides `TRUSTED_TYPES`, as its use case declares them.
+
+    Raises
+    ------
+    TrainingError
+        If it holds another one, so that nobody could read it.
     """
     names: dict[str, str] = {}
-    with ZipFile(BytesIO(skops.io.dumps(model))) as source:
+    content = skops.io.dumps(model)
+    found = set(skops.io.get_untrusted_types(data=content)) - {*TRUSTED_TYPES, *trusted}
+    if found:
+        raise TrainingError(
+            f"the model holds {', '.join(sorted(found))}, which would run code when it is read; "
+            "declare them in the estimator's trusted_types with a reason, or use another estimator"
+        )
+    with ZipFile(BytesIO(content)) as source:
         schema = _OBJECT_ID.sub(
             lambda match: names.setdefault(match[0], str(len(names) + 1)),
             source.read("schema.json").decode(),
@@ -52,41 +65,22 @@ def dump_model(model: ClassifierMixin) -> bytes:
     return target.getvalue()
 
 
-def load_model(content: bytes) -> ClassifierMixin:
+def load_model(content: bytes, trusted: Sequence[str] = ()) -> Any:
     """Read a model that `dump_model` wrote.
+
+    Parameters
+    ----------
+    trusted
+        Types that the model may hold besides `TRUSTED_TYPES`, as it was released with.
 
     Raises
     ------
     ReleaseError
-        If the bytes are not a model, or hold a type outside `TRUSTED_TYPES`.
+        If the bytes are not a model, or hold a type that is not trusted.
     """
     try:
-        return skops.io.loads(content, trusted=TRUSTED_TYPES)
+        return skops.io.loads(content, trusted=[*TRUSTED_TYPES, *trusted])
     except UntrustedTypesFoundException as error:
         raise ReleaseError(f"the model holds types that are not trusted: {error}") from error
     except Exception as error:  # whatever a broken file makes zip, JSON or skops raise
         raise ReleaseError(f"the model can't be read: {error!r}; release it again") from error
-
-
-def answer(
-    model: ClassifierMixin, frame: pd.DataFrame, features: Iterable[str]
-) -> NDArray[np.float64]:
-    """Return a model's probabilities that the label is true, one per row, in [0, 1].
-
-    One thread computes them: with more, sums are taken in another order and the last bits differ.
-
-    Raises
-    ------
-    EvidenceError
-        If a feature's column is missing, there are no rows, or an answer is not a finite number.
-    """
-    columns = list(features)
-    if missing := [name for name in columns if name not in frame]:
-        raise EvidenceError(f"the model needs columns that are missing: {', '.join(missing)}")
-    if frame.empty:
-        raise EvidenceError("there are no rows to answer")
-    with threadpool_limits(1):
-        probabilities: NDArray[np.float64] = model.predict_proba(frame[columns])[:, 1]
-    if not np.isfinite(probabilities).all():
-        raise EvidenceError("the model answers with numbers that are not finite")
-    return probabilities.astype(np.float64)

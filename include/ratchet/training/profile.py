@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from pandas.api.types import is_numeric_dtype
 
 from ratchet.spec import Spec
 
 
-def build_profile(frame: pd.DataFrame, predictions: ArrayLike, spec: Spec) -> dict[str, Any]:
+def build_profile(frame: pd.DataFrame, predictions: pd.Series, spec: Spec) -> dict[str, Any]:
     """Summarise training rows and predictions in a few kilobytes of JSON.
 
     Parameters
@@ -19,17 +19,18 @@ def build_profile(frame: pd.DataFrame, predictions: ArrayLike, spec: Spec) -> di
     frame
         The rows that a model was trained on, with the spec's features.
     predictions
-        Probabilities of the model on rows that it was not trained on.
+        What is watched of the model's answers on rows that it was not trained on; see
+        `Costs.watched`.
 
     Returns
     -------
     dict
-        `rows`; `features`, a description by name; and `predictions`, one description of kind
-        `numeric`. A numeric description has ascending inner `edges` and `counts` of the
-        `len(edges) + 1` bins that they make, the i-th being edges[i - 1] <= x < edges[i] (as in
-        `numpy.searchsorted(edges, x, side="right")`); edges are quantiles, `monitoring.bins` bins
-        of them or fewer where values repeat. A categorical description has `counts` by level, the
-        level as text. Both have `rows`, which includes missing ones, and `missing`.
+        `rows`; `features`, a description by name; and `predictions`, one description. A numeric
+        description has ascending inner `edges` and `counts` of the `len(edges) + 1` bins that they
+        make, the i-th being edges[i - 1] <= x < edges[i] (as in `numpy.searchsorted(edges, x,
+        side="right")`); edges are quantiles, `monitoring.bins` bins of them or fewer where values
+        repeat. A categorical description has `counts` by level, the level as text. Both have
+        `kind`, `rows`, which includes missing ones, and `missing`.
     """
     bins = spec.monitoring.bins
     return {
@@ -40,7 +41,9 @@ def build_profile(frame: pd.DataFrame, predictions: ArrayLike, spec: Spec) -> di
             else _categorical(frame[name])
             for name, feature in spec.gold.features.items()
         },
-        "predictions": _numeric(pd.Series(np.asarray(predictions)), bins),
+        "predictions": _numeric(predictions, bins)
+        if is_numeric_dtype(predictions)
+        else _categorical(predictions),
     }
 
 

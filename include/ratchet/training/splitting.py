@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from ratchet.errors import EvidenceError, TrainingError
+from ratchet.problems import problem_of
 from ratchet.spec import Spec
 from ratchet.window import Window
 
@@ -35,7 +36,8 @@ def split(snapshot: pd.DataFrame, spec: Spec, window: Window) -> Split:
     Raises
     ------
     TrainingError
-        If fewer than `training.min_rows` rows can be learned from, or they have only one label.
+        If fewer than `training.min_rows` rows can be learned from, or nothing can be from their
+        labels.
     EvidenceError
         If there is no row to be judged on.
     """
@@ -53,11 +55,8 @@ def split(snapshot: pd.DataFrame, spec: Spec, window: Window) -> Split:
             f"{spec.name} {window}: {len(train):,} labels were known by {start}, "
             f"and training.min_rows is {training.min_rows:,}; wait for more"
         )
-    if train[gold.label].nunique() < 2:
-        raise TrainingError(
-            f"{spec.name} {window}: all {len(train):,} rows have the same {gold.label}; "
-            "there is nothing to tell apart"
-        )
+    if reason := problem_of(spec).why_untrainable(train[gold.label]):
+        raise TrainingError(f"{spec.name} {window}: {reason}; there is nothing to learn")
     if holdout.empty:
         raise EvidenceError(
             f"{spec.name} {window}: the snapshot has no row decided from {start} to {end}; "

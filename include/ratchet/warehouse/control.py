@@ -26,12 +26,6 @@ create or replace table control.build_window as select
     not $is_first as is_complete
 """
 
-_COSTS = """
-create or replace table control.costs as select
-    $negative_left_alone::double as negative_left_alone,
-    $positive_left_alone::double as positive_left_alone
-"""
-
 
 def begin(spec: Spec, window: Window, settings: Settings, run_id: str) -> tuple[float, bool]:
     """Write what the next dbt run of a use case works on.
@@ -72,12 +66,10 @@ def begin(spec: Spec, window: Window, settings: Settings, run_id: str) -> tuple[
                 "is_first": not is_complete,
             },
         )
+        prices = ", ".join(f"${name}::double as {name}" for name in spec.costs.prices)
         connection.execute(
-            _COSTS,
-            {
-                "negative_left_alone": spec.costs.negative_left_alone,
-                "positive_left_alone": spec.costs.positive_left_alone,
-            },
+            f"create or replace table control.costs as select {prices or 'null as none'}",
+            spec.costs.prices,
         )
         connection.commit()
         (days,) = connection.execute(
@@ -101,12 +93,8 @@ def _shown(spec: Spec) -> dict[str, dict[str, str]]:
             "window": "varchar",
             "role": "varchar",
             "version": "varchar",
-            "probability": "double",
-            "threshold": "double",
-            "is_acted": "boolean",
+            **spec.costs.columns,
             "is_decision": "boolean",
-            "cost_if_positive": "double",
-            "cost_if_negative": "double",
             "stale_features": "varchar",
             "fallback": "varchar",
         },
@@ -121,9 +109,7 @@ def _shown(spec: Spec) -> dict[str, dict[str, str]]:
             "is_mature": "boolean",
             "total_cost": "double",
             "cost_per_unit": "double",
-            "roc_auc": "double",
-            "pr_auc": "double",
-            "brier": "double",
+            **dict.fromkeys(spec.costs.realised_metrics, "double"),
         },
         "monitoring/drift": {
             "observed_window": "varchar",

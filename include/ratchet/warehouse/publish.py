@@ -107,7 +107,8 @@ def read_features(spec: Spec, window: Window, settings: Settings) -> pd.DataFram
     Returns
     -------
     DataFrame, shape (n_decisions, 2 + n_features + 1)
-        Key, moment (naive UTC), the spec's features and the rule's answer. Numeric features are
+        Key, moment (naive UTC), the spec's features, the rule's answer, and what else is read of
+        them as text (`Spec.read_columns`). Numeric features are
         float64, NaN where missing; categorical ones are text, None where missing.
 
     Raises
@@ -137,7 +138,7 @@ def read_outcomes(
     Returns
     -------
     DataFrame, shape (n_labels, 4)
-        Key, moment of the decision, label (bool), moment at which it became known (naive UTC).
+        Key, moment of the decision, label, moment at which it became known (naive UTC).
 
     Raises
     ------
@@ -146,7 +147,8 @@ def read_outcomes(
     """
     gold = spec.gold
     query = f"""
-        select {gold.key}, {gold.decided_at}, {gold.label}, {gold.label_known_at}
+        select {gold.key}, {gold.decided_at}, {gold.label}::{spec.costs.label_type} as {gold.label},
+            {gold.label_known_at}
         from gold.{gold.outcomes_table}
         where {gold.decided_at} >= ? and {gold.decided_at} < ? and {gold.label_known_at} <= ?
         order by {gold.decided_at}, {gold.key}"""  # noqa: S608
@@ -162,8 +164,9 @@ def feature_columns(spec: Spec) -> str:
         f"features.{name}::{types[feature.kind]} as {name}"
         for name, feature in gold.features.items()
     ]
-    rule = f"features.{spec.rule.column}::double as {spec.rule.column}"
-    return ", ".join([f"features.{gold.key}", f"features.{gold.decided_at}", *typed, rule])
+    rule = f"features.{spec.rule.column}::{spec.costs.rule_type} as {spec.rule.column}"
+    also = [f"features.{name}::varchar as {name}" for name in spec.read_columns]
+    return ", ".join([f"features.{gold.key}", f"features.{gold.decided_at}", *typed, rule, *also])
 
 
 def read_published(

@@ -25,17 +25,16 @@ if TYPE_CHECKING:
 class Snapshot(BaseModel):
     """An immutable export of gold rows: features with labels.
 
-    `window` is the first one that took it; `positive_share` is the label's, in [0, 1].
+    `window` is the first one that took it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")  # older notes say more
 
     id: str
     use_case: str
     window: str
     path: Path
     rows: int
-    positive_share: float
 
 
 def take_snapshot(spec: Spec, window: Window, settings: Settings) -> Snapshot:
@@ -64,7 +63,7 @@ def take_snapshot(spec: Spec, window: Window, settings: Settings) -> Snapshot:
     query = f"""
         select
             {feature_columns(spec)},
-            outcomes.{gold.label}::boolean as {gold.label},
+            outcomes.{gold.label}::{spec.costs.label_type} as {gold.label},
             outcomes.{gold.label_known_at}
         from gold.{gold.features_table} as features
         inner join gold.{gold.outcomes_table} as outcomes
@@ -84,7 +83,6 @@ def take_snapshot(spec: Spec, window: Window, settings: Settings) -> Snapshot:
             window=window.key,
             path=path,
             rows=len(rows),
-            positive_share=float(rows[gold.label].mean()),
         )
         with atomic_path(path) as draft:
             rows.to_parquet(draft, index=False)
@@ -106,8 +104,8 @@ def load_snapshot(spec: Spec, snapshot_id: str, settings: Settings) -> pd.DataFr
 
     Returns
     -------
-    DataFrame, shape (n_rows, 2 + n_features + 3)
-        Key, moment, features and the rule's answer as in `read_features`; label (bool), moment at
+    DataFrame, shape (n_rows, n_columns)
+        Key, moment, features and the rule's answer as in `read_features`; label, moment at
         which it became known.
 
     Raises

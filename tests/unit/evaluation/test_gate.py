@@ -23,8 +23,7 @@ WINDOW = Window.parse("2013-03-01T0000--2013-03-08T0000")
 CUT = datetime(2013, 2, 22, tzinfo=UTC)
 ROWS = 12_000
 GATE = Gate(
-    min_roc_auc=0.65,
-    max_roc_auc=0.9,
+    plausible={"roc_auc": {"worst": 0.65, "best": 0.9}},
     min_saving_per_unit=0.1,
     max_regret_per_unit=0.0,
     min_holdout_rows=5000,
@@ -37,12 +36,8 @@ LOADED = LoadCheck(answers=True, refuses_missing_column=True, max_difference=0.0
 def quality(cost, roc_auc=0.76, rows=ROWS):
     return Quality(
         rows=rows,
-        roc_auc=roc_auc,
-        pr_auc=0.58,
-        brier=0.157,
-        log_loss=0.48,
         cost_per_unit=cost,
-        acted_share=0.4,
+        metrics={"roc_auc": roc_auc, "pr_auc": 0.58, "brier": 0.157, "log_loss": 0.48},
     )
 
 
@@ -56,11 +51,12 @@ def evidence(cost=23.0, roc_auc=0.76, champion_cost=23.5, rule_cost=24.5, loaded
         snapshot_id="abc",
         holdout_start=CUT,
         holdout_rows=rows,
-        positive_share=0.25,
+        labels={"positive_share": 0.25},
         candidates={
             "boosting": Challenger(
                 model_sha256="def",
                 quality=quality(cost, roc_auc, rows),
+                train_metrics={"roc_auc": 0.78},
                 train_end=CUT,
                 against_champion=SAME if champion else None,
                 against_baseline=SAME,
@@ -138,10 +134,18 @@ def test_gate_first_model_needs_no_champion(spec):
 def test_gate_number_missing_raises(spec, number):
     found = evidence()
     best = found.candidates["boosting"]
-    broken = best.model_copy(
-        update={"quality": best.quality.model_copy(update={"roc_auc": number})}
-    )
+    quality = best.quality.model_copy(update={"metrics": {"roc_auc": number}})
+    broken = best.model_copy(update={"quality": quality})
     with pytest.raises(EvidenceError, match="not complete"):
+        judge(found.model_copy(update={"candidates": {"boosting": broken}}), spec)
+
+
+def test_gate_metric_that_was_not_measured_raises(spec):
+    found = evidence()
+    best = found.candidates["boosting"]
+    quality = best.quality.model_copy(update={"metrics": {"pr_auc": 0.58}})
+    broken = best.model_copy(update={"quality": quality})
+    with pytest.raises(EvidenceError, match="lacks roc_auc; evaluate the window again"):
         judge(found.model_copy(update={"candidates": {"boosting": broken}}), spec)
 
 

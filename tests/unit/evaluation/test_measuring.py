@@ -36,13 +36,13 @@ def test_evaluate_measures_what_was_answered_in_training(trained_lake):
         answers = pd.read_parquet(folder(trained_lake, name) / HOLDOUT_FILE)
         labelled = answers.merge(trained_lake.rows, on=gold.key)
         expected = roc_auc_score(labelled[gold.label], labelled["probability"])
-        assert candidate.quality.roc_auc == pytest.approx(expected)
+        assert candidate.quality.metrics["roc_auc"] == pytest.approx(expected)
         assert candidate.when_loaded.model_dump() == {
             "answers": True,
             "refuses_missing_column": True,
             "max_difference": 0.0,
         }
-    assert found.baselines["constant"].roc_auc == 0.5
+    assert found.baselines["constant"].metrics["roc_auc"] == 0.5
     assert found.champion is None
     costs = {name: c.quality.cost_per_unit for name, c in found.candidates.items()}
     assert costs[found.best] == min(costs.values())
@@ -105,7 +105,7 @@ def test_evaluate_rule_without_an_answer_raises(trained_lake, monkeypatch, gap):
         return load_snapshot(*args).assign(carrier_hour_rate=gap)
 
     monkeypatch.setattr("ratchet.warehouse.load_snapshot", broken)
-    with pytest.raises(EvidenceError, match="rule: some answers are missing"):
+    with pytest.raises(EvidenceError, match="rule: carrier_hour_rate: some answers are missing"):
         run(trained_lake)
 
 

@@ -43,7 +43,8 @@ def traced_lines(trace, settings, feed):
 def test_prediction_goes_back_to_its_release_and_snapshot(backward, traced):
     prediction, release = backward.prediction, backward.release
     assert (prediction.role, prediction.version) == ("champion", "1")
-    assert backward.again == prediction.probability
+    assert backward.is_same
+    assert backward.again == prediction.says
     assert release.manifest.window == LATER[0].key
     assert backward.snapshot.id == release.manifest.snapshot_id
     with duckdb.connect() as connection:
@@ -117,7 +118,7 @@ def test_rule_needs_no_release(traced, flights_spec):
         ).fetchone()
     trace = trace_prediction(flights_spec, key, traced)
     assert (trace.prediction.role, trace.release, trace.snapshot) == ("rule", None, None)
-    assert trace.again == trace.prediction.probability
+    assert trace.is_same
     assert "weather" not in {file.feed for file in trace.files}
 
 

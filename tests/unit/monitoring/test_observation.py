@@ -9,7 +9,7 @@ from fake_lake import WEEKS, FakeChampion, FakeLake
 from ratchet.decision import Decision
 from ratchet.errors import EvidenceError
 from ratchet.ledger import Ledger
-from ratchet.monitoring import POLICIES, decide_retraining, observe
+from ratchet.monitoring import SCORED_POLICIES, decide_retraining, observe
 from ratchet.spec import Spec
 from ratchet.spec.types import Feature
 from ratchet.training import build_profile
@@ -32,7 +32,7 @@ def watched(fake_lake: FakeLake) -> FakeLake:
         }
     )
     training = pd.DataFrame({"hour": np.arange(ROWS) % 24})
-    profile = build_profile(training, answers(), fake_lake.spec)
+    profile = build_profile(training, pd.Series(answers()), fake_lake.spec)
     fake_lake.champion = FakeChampion("1", expected_cost_per_unit=20.0, profile=profile)
     return fake_lake
 
@@ -99,7 +99,7 @@ def test_observe_without_labels_writes_nulls_never_nan(watched: FakeLake):
     run_week(watched, FIRST)
     observe(watched.spec, FIRST, watched.settings)
     table = pq.read_table(watched.lake.monitoring / "cohorts" / f"{FIRST.key}.parquet")
-    assert table.num_rows == len(POLICIES)
+    assert table.num_rows == len(SCORED_POLICIES) + len(watched.spec.costs.policies)
     for column in ("cost_per_unit", "roc_auc", "pr_auc", "brier"):
         assert table.column(column).null_count == table.num_rows
 

@@ -13,9 +13,7 @@ def cohort(cost_per_unit: float | None) -> Performance:
         labelled=100,
         total_cost=100 * (cost_per_unit or 0),
         cost_per_unit=cost_per_unit,
-        roc_auc=None,
-        pr_auc=None,
-        brier=None,
+        metrics={},
     )
 
 

@@ -52,7 +52,7 @@ def test_check_leakage_clean_flights_are_silent_and_looked_at(flights_spec, clea
     }
     (separation,) = (f for f in findings if f.check == "separates_label")
     assert separation.observed is not None
-    assert 0.6 < separation.observed < flights_spec.gate.max_roc_auc
+    assert 0.6 < separation.observed < flights_spec.max_separation
     assert int(separation.text.split()[0].replace(",", "")) > 3000
 
 

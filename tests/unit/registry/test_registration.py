@@ -45,7 +45,13 @@ def test_register_makes_a_challenger_with_its_runs(trained_lake):
         "sha256": release.sha256,
         "candidate": release.manifest.candidate,
     }
-    assert [name for name, *_ in runs] == ["boosting", "constant", "logistic", "rule"]
+    assert [name for name, *_ in runs] == [
+        "boosting",
+        "constant",
+        "logistic",
+        "persistence",
+        "rule",
+    ]
     assert all("roc_auc" in metrics for _, _, metrics, _ in runs)
     assert files == [
         "candidate.json",
@@ -94,7 +100,7 @@ def test_register_killed_at_any_step_ends_as_if_undisturbed(trained_lake, monkey
     assert run(trained_lake) == "1"
     assert contents(trained_lake) == disturbed
     versions, aliases, runs, _ = disturbed
-    assert (len(versions), aliases, len(runs)) == (1, {"challenger": "1"}, 4)
+    assert (len(versions), aliases, len(runs)) == (1, {"challenger": "1"}, 5)
     assert {status for _, status, *_ in runs} == {"FINISHED"}
 
 

@@ -96,7 +96,11 @@ WRONG_FIELDS = {
         {"kind": "numeric", "known_at": "schedule_known_at"},
         "use small letters, digits and underscores, a letter first",
     ),
-    "key unknown": ("gate.min_rocauc", 1, "is not known here; did you mean 'min_roc_auc'?"),
+    "key unknown": (
+        "gate.min_holdout_row",
+        1,
+        "is not known here; did you mean 'min_holdout_rows'?",
+    ),
     "key far off": ("owner.slack", "#x", "is not known here; remove it, or use one of ['name', "),
     "cron short": ("schedule.cron", "0 0 * *", "write five fields, like '0 0 * * 5'"),
     "cron wrong": ("schedule.cron", "61 0 * * *", "has no ticks; write minute, hour"),
@@ -123,7 +127,27 @@ WRONG_FIELDS = {
     ),
     "holdout too long": ("training.holdout_days", 60, "leaves nothing of the first 60 days"),
     "history too short": ("training.max_history_days", 14, "no longer than the 14 days of holdout"),
-    "floor under chance": ("gate.min_roc_auc", 0.49, "worse than chance; give 0.5 or more"),
+    "worst under chance": (
+        "gate.plausible.roc_auc.worst",
+        0.49,
+        "worse than chance; give 0.5 or more",
+    ),
+    "no metric": (
+        "gate.plausible.mae",
+        {"worst": 3, "best": 1},
+        "is no metric of a binary problem",
+    ),
+    "no estimator": (
+        "training.estimators.boosting.type",
+        "ridge",
+        "'ridge' is no estimator of a binary problem; use one of ['hist_gradient_boosting', ",
+    ),
+    "trusted for nothing": (
+        "training.estimators.boosting.trusted_types",
+        {"my.Thing": "It is ours."},
+        "are needed by estimators of your own only; remove them",
+    ),
+    "key of another kind": ("costs.too_low_per_unit", 1.0, "is not known here"),
     "holdout is all": ("gate.min_holdout_rows", 20000, "is not below training.min_rows"),
     "rows under bins": ("monitoring.min_rows", 9, "give a row for each of the 10 or more"),
     "segments of nothing": (
@@ -178,6 +202,8 @@ def test_lint_wrong_field_names_line_field_and_remedy(edited, field, value, expe
 
 
 WRONG_PARTS = {
+    "plausible": ("gate.plausible.roc_auc.best", 0.65, "worst is not worse than best"),
+    "kind of problem": ("costs.problem", "ternary", "should"),
     "times": ("schedule.history_start", "2013-04-01T00:00:00Z", "times are not in order"),
     "days": ("feeds.weather.active.end", "2013-01-01", "end is not after start"),
     "limits": ("feeds.weather.columns.humidity_pct.min", 101, "min is above max"),
@@ -194,7 +220,6 @@ WRONG_PARTS = {
         },
         "two columns share a name or an alias",
     ),
-    "floors": ("gate.min_roc_auc", 0.9, "min_roc_auc is not below max_roc_auc"),
     "sla without time": ("feeds.weather.event_time", REMOVED, "sla needs the rows' own time"),
     "costs": ("costs.positive_acted_on", 100, "there is nothing to decide"),
 }

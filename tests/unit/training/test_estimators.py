@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from model_lake import FIRST, fit, flights
 
-from ratchet.training import answer, build_estimator
+from ratchet.problems import problem_of
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,7 @@ def model(request, spec, rows):
 
 def test_estimator_category_never_seen_is_answered(spec, rows, model):
     changed = rows.head(50).assign(carrier="VX")
-    assert len(answer(model, changed, spec.gold.features)) == 50
+    assert len(problem_of(spec).answer(model, changed)) == 50
 
 
 def test_estimator_missing_values_are_answered(spec, rows, model):
@@ -25,22 +25,21 @@ def test_estimator_missing_values_are_answered(spec, rows, model):
     changed[["temperature_f", "wind_gust_mph"]] = np.nan
     changed["scheduled_weekday"] = None
     changed["carrier"] = changed["carrier"].where(changed.index % 2 == 0)
-    assert len(answer(model, changed, spec.gold.features)) == 50
+    assert len(problem_of(spec).answer(model, changed)) == 50
 
 
 def test_estimator_absurd_number_counts_as_the_largest_seen(spec, rows, model):
     largest = rows.head(50).assign(wind_speed_mph=rows["wind_speed_mph"].max())
     absurd = largest.assign(wind_speed_mph=1048.36)
-    expected = answer(model, largest, spec.gold.features)
-    assert (answer(model, absurd, spec.gold.features) == expected).all()
+    expected = problem_of(spec).answer(model, largest)
+    assert (problem_of(spec).answer(model, absurd) == expected).all()
 
 
 def test_estimator_numbers_as_other_dtype_are_answered_the_same(spec, rows, model):
     changed = rows.astype({"distance_mi": object, "carrier": object})
-    expected = answer(model, rows, spec.gold.features)
-    assert (answer(model, changed, spec.gold.features) == expected).all()
+    expected = problem_of(spec).answer(model, rows)
+    assert (problem_of(spec).answer(model, changed) == expected).all()
 
 
 def test_estimator_boosting_does_not_stop_early_by_a_random_split(spec):
-    estimator = spec.training.estimators["boosting"]
-    assert build_estimator(estimator, spec.gold.features, 1).early_stopping is False
+    assert problem_of(spec).estimator("boosting").early_stopping is False

@@ -6,7 +6,8 @@ import skops.io
 from model_lake import FIRST, fit, flights
 
 from ratchet.errors import EvidenceError, ReleaseError
-from ratchet.training import answer, dump_model, load_model
+from ratchet.problems import problem_of
+from ratchet.training import dump_model, load_model
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +28,9 @@ def test_dump_model_equal_models_give_equal_bytes(spec, rows, models, name):
 @pytest.mark.parametrize("name", ["logistic", "boosting"])
 def test_load_model_answers_as_before(spec, rows, models, name):
     model = models[name]
-    expected = answer(model, rows, spec.gold.features)
+    expected = problem_of(spec).answer(model, rows)
     loaded = load_model(dump_model(model))
-    assert (answer(loaded, rows, spec.gold.features) == expected).all()
+    assert (problem_of(spec).answer(loaded, rows) == expected).all()
     assert dump_model(loaded) == dump_model(model)
 
 
@@ -46,12 +47,12 @@ def test_load_model_broken_file_raises(models):
 
 def test_answer_missing_column_raises(spec, rows, models):
     with pytest.raises(EvidenceError, match="missing: origin_waiting"):
-        answer(models["boosting"], rows.drop(columns="origin_waiting"), spec.gold.features)
+        problem_of(spec).answer(models["boosting"], rows.drop(columns="origin_waiting"))
 
 
 def test_answer_no_rows_raises(spec, rows, models):
     with pytest.raises(EvidenceError, match="no rows"):
-        answer(models["logistic"], rows.head(0), spec.gold.features)
+        problem_of(spec).answer(models["logistic"], rows.head(0))
 
 
 class Broken:
@@ -60,5 +61,5 @@ class Broken:
 
 
 def test_answer_nan_raises(spec, rows):
-    with pytest.raises(EvidenceError, match="not finite"):
-        answer(Broken(), rows, spec.gold.features)
+    with pytest.raises(EvidenceError, match="missing or are no probabilities"):
+        problem_of(spec).answer(Broken(), rows)

@@ -1,0 +1,31 @@
+"""What kinds of problems have in common, and how each differs: the estimator contract.
+
+Everything downstream asks the kind of its spec, and nothing else, what an answer is, how it is
+measured, what is decided on it, and what that cost.
+"""
+
+from __future__ import annotations
+
+from ratchet.problems.binary import Binary
+from ratchet.problems.estimators import import_factory
+from ratchet.problems.multiclass import Multiclass
+from ratchet.problems.problem import Answers, Columns, Problem, fitted
+from ratchet.problems.ranking import Ranking
+from ratchet.problems.regression import Regression
+from ratchet.problems.segmentation import Segmentation
+from ratchet.spec import Spec
+
+__all__ = ["Answers", "Columns", "Problem", "fitted", "import_factory", "problem_of"]
+
+_KINDS: dict[str, type[Problem]] = {
+    "binary": Binary,
+    "multiclass": Multiclass,
+    "regression": Regression,
+    "ranking": Ranking,
+    "segmentation": Segmentation,
+}
+
+
+def problem_of(spec: Spec) -> Problem:
+    """Return what a use case's kind of problem does."""
+    return _KINDS[spec.costs.problem](spec)

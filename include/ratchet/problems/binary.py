@@ -1,0 +1,130 @@
+"""A yes or no: the probability that the label is true decides whether a unit is acted on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from ratchet.errors import EvidenceError
+from ratchet.problems.problem import Answers, Columns, Problem, rate
+from ratchet.spec.costs import BinaryCosts
+
+
+class Binary(Problem):
+    """Answers are probabilities that the label is true, shape (n,), in [0, 1]."""
+
+    method = "predict_proba"
+
+    @property
+    def costs(self) -> BinaryCosts:
+        """What errors cost."""
+        assert isinstance(self.spec.costs, BinaryCosts)
+        return self.spec.costs
+
+    def why_untrainable(self, labels: pd.Series) -> str | None:
+        """Say why nothing can be learned from labels; None if something can."""
+        if labels.nunique() < 2:
+            return f"all {len(labels):,} rows have the same {self.spec.gold.label}"
+        return None
+
+    def describe(self, labels: pd.Series) -> dict[str, float]:
+        """Return the share of labels that are true."""
+        return {"positive_share": float(labels.mean())}
+
+    def ask(self, model: object, frame: pd.DataFrame) -> Answers:
+        """Return the probabilities of the label being true, unchecked."""
+        return super().ask(model, frame)[:, 1]
+
+    def check(self, answers: Answers, rows: int, whose: str) -> None:
+        """Raise EvidenceError unless there is a probability for each of so many rows."""
+        if answers.shape != (rows,) or not ((answers >= 0) & (answers <= 1)).all():
+            raise EvidenceError(f"{whose}: some answers are missing or are no probabilities")
+
+    def constant(self, labels: pd.Series, rows: int) -> Answers:
+        """Return the share of true labels."""
+        return np.full(rows, float(labels.mean()))
+
+    def decide(self, answers: Answers, frame: pd.DataFrame) -> Columns:  # noqa: ARG002
+        """Act from the cost threshold on."""
+        return self._columns(answers, answers >= self.costs.threshold)
+
+    def leave_alone(self, decisions: Columns, refused: NDArray[np.bool_]) -> Columns:
+        """Do not act on refused rows."""
+        return self._columns(decisions["probability"], decisions["is_acted"] & ~refused)
+
+    def _columns(self, answers: Answers, acted: NDArray[np.bool_]) -> Columns:
+        costs = self.costs
+        return {
+            "probability": answers,
+            "threshold": np.full(len(answers), costs.threshold),
+            "is_acted": acted,
+            "cost_if_positive": np.where(acted, costs.positive_acted_on, costs.positive_left_alone),
+            "cost_if_negative": np.where(acted, costs.negative_acted_on, costs.negative_left_alone),
+        }
+
+    def answers_in(self, stored: pd.DataFrame) -> Answers:
+        """Return the stored probabilities."""
+        return stored["probability"].to_numpy(np.float64)
+
+    def tell(self, decision: Mapping[str, Any]) -> str:
+        """Say in a few words what one stored decision is."""
+        does = "acted on" if decision["is_acted"] else "left alone"
+        return f"{decision['probability']:.6f} against {decision['threshold']:g}: {does}"
+
+    def losses_of(self, decisions: Mapping[str, Any] | pd.DataFrame, labels: ArrayLike) -> Answers:
+        """Return what each decision cost, as it was stored with it."""
+        positive = np.asarray(labels, dtype=bool)
+        return np.where(positive, decisions["cost_if_positive"], decisions["cost_if_negative"])
+
+    def losses_of_policy(self, policy: str, rows: pd.DataFrame) -> Answers:
+        """Act never, always, or where the label is true."""
+        labels = np.asarray(rows["label"], dtype=bool)
+        nothing = np.zeros(len(rows))
+        never, always = (
+            self.losses_of(self._columns(nothing, np.full(len(rows), acted)), labels)
+            for acted in (False, True)
+        )
+        return {"never": never, "always": always, "perfect": np.minimum(never, always)}[policy]
+
+    def why_unmeasurable(self, labels: pd.Series) -> str | None:
+        """Say why answers can't be measured on these labels; None if they can."""
+        if labels.nunique() < 2:
+            return f"all {len(labels):,} labels are the same; nothing can be ranked"
+        return super().why_unmeasurable(labels)
+
+    def metrics(self, answers: Answers, rows: pd.DataFrame) -> dict[str, float]:
+        """Compute all metrics of probabilities of rows with labels of both kinds."""
+        from sklearn.metrics import log_loss
+
+        positive = rows[self.spec.gold.label].to_numpy(bool)
+        return {
+            **_curves(answers, positive),
+            "log_loss": float(log_loss(positive, answers)),
+            "acted_share": float((answers >= self.costs.threshold).mean()),
+        }
+
+    def realised(self, stored: pd.DataFrame) -> dict[str, float | None]:
+        """Measure stored probabilities; curves need labels of both kinds."""
+        positive, answers = stored["label"].to_numpy(bool), self.answers_in(stored)
+        if positive.any() and not positive.all():
+            return {name: rate(value) for name, value in _curves(answers, positive).items()}
+        brier = rate(float(((answers - positive) ** 2).mean()))
+        return {"roc_auc": None, "pr_auc": None, "brier": brier}
+
+    def is_event(self, labels: pd.Series) -> NDArray[np.bool_]:
+        """Return the labels themselves."""
+        return labels.to_numpy(bool)
+
+
+def _curves(answers: Answers, positive: NDArray[np.bool_]) -> dict[str, float]:
+    from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
+
+    return {
+        "roc_auc": float(roc_auc_score(positive, answers)),
+        "pr_auc": float(average_precision_score(positive, answers)),
+        "brier": float(brier_score_loss(positive, answers)),
+    }

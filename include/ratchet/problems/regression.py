@@ -1,0 +1,97 @@
+"""A number that is planned with: too low and too high cost by the amount, at two prices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from ratchet.errors import EvidenceError
+from ratchet.problems.problem import Answers, Columns, Problem, is_finite, rate
+from ratchet.spec.costs import RegressionCosts
+
+
+class Regression(Problem):
+    """Answers are numbers in the label's unit, shape (n,); they are planned with as they are."""
+
+    method = "predict"
+
+    @property
+    def costs(self) -> RegressionCosts:
+        """What errors cost."""
+        assert isinstance(self.spec.costs, RegressionCosts)
+        return self.spec.costs
+
+    def why_untrainable(self, labels: pd.Series) -> str | None:
+        """Say why nothing can be learned from labels; None if something can."""
+        return why_no_numbers(labels, self.spec.gold.label)
+
+    def check(self, answers: Answers, rows: int, whose: str) -> None:
+        """Raise EvidenceError unless there is a finite number for each of so many rows."""
+        if not is_finite(answers, (rows,)):
+            raise EvidenceError(f"{whose}: some answers are missing or are not finite")
+
+    def constant(self, labels: pd.Series, rows: int) -> Answers:
+        """Return the quantile of past labels that costs least."""
+        return np.full(rows, float(np.quantile(labels.to_numpy(np.float64), self.costs.fractile)))
+
+    def decide(self, answers: Answers, frame: pd.DataFrame) -> Columns:  # noqa: ARG002
+        """Plan with the answer."""
+        return {"predicted": answers}
+
+    def answers_in(self, stored: pd.DataFrame) -> Answers:
+        """Return the stored numbers."""
+        return stored["predicted"].to_numpy(np.float64)
+
+    def tell(self, decision: Mapping[str, Any]) -> str:
+        """Say in a few words what one stored decision is."""
+        return f"{decision['predicted']:.6g}"
+
+    def losses_of(self, decisions: Mapping[str, Any] | pd.DataFrame, labels: ArrayLike) -> Answers:
+        """Return the pinball loss of each answer, with the spec's two prices."""
+        above = np.asarray(labels, np.float64) - np.asarray(decisions["predicted"], np.float64)
+        return np.where(
+            above > 0, above * self.costs.too_low_per_unit, -above * self.costs.too_high_per_unit
+        )
+
+    def losses_of_policy(self, policy: str, rows: pd.DataFrame) -> Answers:  # noqa: ARG002
+        """Plan with what turns out: perfect foresight."""
+        return np.zeros(len(rows))
+
+    def metrics(self, answers: Answers, rows: pd.DataFrame) -> dict[str, float]:
+        """Compute all metrics of finite answers."""
+        return _errors(answers, rows[self.spec.gold.label].to_numpy(np.float64))
+
+    def realised(self, stored: pd.DataFrame) -> dict[str, float | None]:
+        """Measure stored answers; R² needs labels that differ."""
+        labels = stored["label"].to_numpy(np.float64)
+        found = _errors(self.answers_in(stored), labels)
+        return {name: rate(value) for name, value in found.items()}
+
+    def why_unmeasurable(self, labels: pd.Series) -> str | None:
+        """Say why answers can't be measured on these labels; None if they can."""
+        return why_no_numbers(labels, "label")
+
+
+def why_no_numbers(labels: pd.Series, name: str) -> str | None:
+    """Say why labels are not finite numbers that differ; None if they are."""
+    values = labels.to_numpy(np.float64)
+    if not np.isfinite(values).all():
+        return f"some {name}s are missing or are not finite"
+    if len(values) and values.min() == values.max():
+        return f"all {len(values):,} rows have the same {name}"
+    return None
+
+
+def _errors(answers: Answers, labels: Answers) -> dict[str, float]:
+    errors = answers - labels
+    spread = float(((labels - labels.mean()) ** 2).mean())
+    squared = float((errors**2).mean())
+    return {
+        "mae": float(np.abs(errors).mean()),
+        "rmse": squared**0.5,
+        "r2": 1 - squared / spread if spread else float("nan"),
+    }
