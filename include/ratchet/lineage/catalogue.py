@@ -129,14 +129,23 @@ class _Catalogue:
                 ),
                 "data_type": declared.type,
                 "meta": contract,
-                "tags": [key for key, value in contract.items() if value is True],
+                "tags": [*declared.tags],
             }
 
     def _origin(self, table: str, column: str) -> str:
         if self.graph.models[table].problem:
             return ""
-        sources = sorted(self.graph.sources(table, column))
-        text = ", ".join(f"`{feed}.{name}`" for feed, name in sources if not name.startswith("_"))
+        tags = {
+            (name, key): f" ({', '.join(column.tags)})"
+            for name, feed in self.spec.feeds.items()
+            for key, column in feed.columns.items()
+            if column.tags
+        }
+        text = ", ".join(
+            f"`{'.'.join(leaf)}`{tags.get(leaf, '')}"
+            for leaf in sorted(self.graph.sources(table, column))
+            if not leaf[1].startswith("_")
+        )
         return f"From {text}." if text else ""
 
     def _use(self, leaf: Leaf) -> str:
@@ -146,7 +155,8 @@ class _Catalogue:
         if not features:
             return ""
         versions = [r.version for r in self.releases if {*r.candidate.features} & {*features}]
-        read = f", read by releases {versions[0]} to {versions[-1]}" if versions else ""
+        count = f"{len(versions)} release{'s' if len(versions) > 1 else ''}"
+        read = f", read by {count}, the last one {versions[-1]}" if versions else ""
         return f"Used in {', '.join(f'`{feature}`' for feature in features)}{read}."
 
     def _features(self) -> Iterator[Leaf]:
@@ -195,6 +205,7 @@ class _Catalogue:
         windows = f"{self.windows[0]} … {self.windows[-1]}" if self.windows else "none"
         facts = [
             ("Owner", f"{spec.owner.name} <{spec.owner.email}>"),
+            ("Region", spec.region or "may lie anywhere"),
             ("Landed windows", windows),
             ("Last decision on the data", self._last_decision()),
             ("Blocked now", ", ".join(sorted({b.table_name for b in self.blocks})) or "nothing"),
@@ -204,7 +215,8 @@ class _Catalogue:
         yield "\n## Features and where they come from\n"
         yield "| feature | computed from |\n|---|---|"
         for table, name in self._features():
-            yield f"| `{name}` | {self._origin(table, name).removeprefix('From ')} |"
+            origin = self._origin(table, name).removeprefix("From ").removesuffix(".")
+            yield f"| `{name}` | {origin} |"
         yield "\n## Feeds\n\n| feed | owner | last landed |\n|---|---|---|"
         for name, feed in spec.feeds.items():
             owner = feed.owner or spec.owner

@@ -32,7 +32,8 @@ def read(page):
 def page(traced, flights_spec):
     weather = flights_spec.feeds["weather"]
     pressure = Column(
-        **weather.columns["pressure_hpa"].model_dump(exclude={"description"}),
+        **weather.columns["pressure_hpa"].model_dump(exclude={"description", "tags"}),
+        tags=("pii",),
         description="Sea-level pressure in hPa </script><script>alert(1)</script>",
     )
     columns = weather.columns | {"pressure_hpa": pressure}
@@ -48,9 +49,12 @@ def test_column_says_where_it_comes_from_and_who_uses_it(page):
     features = manifest["nodes"]["model.ratchet.feat_flights"]["columns"]
     assert "From `weather.temperature_f`." in features["temperature_f"]["description"]
     source = manifest["sources"]["source.ratchet.flights.weather"]["columns"]
-    used = "Used in `temperature_f`, read by releases 1 to 1."
+    used = "Used in `temperature_f`, read by 1 release, the last one 1."
     assert used in source["temperature_f"]["description"]
     assert "Used in" not in source["pressure_hpa"]["description"]
+    assert source["pressure_hpa"]["tags"] == ["pii"]
+    bronze = manifest["nodes"]["model.ratchet.stg_flights__weather"]["columns"]
+    assert "From `weather.pressure_hpa` (pii)." in bronze["pressure_hpa"]["description"]
     rows = catalog["nodes"]["model.ratchet.feat_flights"]["stats"]["rows"]["value"]
     assert rows > 4000
 
