@@ -103,10 +103,10 @@ def compare_segments(
     ['shop=a', 'volume', 100]
     """
     columns = _columns(connection, relation)
+    cells_of_keys = _read_cells(connection, relation, keys, columns)
     frames = [
-        frame
-        for key in keys
-        for frame in _tests_of_key(connection, relation, key, columns, min_rows)
+        _tests_of_key(key, segments, cells, columns, min_rows)
+        for key, (segments, cells) in zip(keys, cells_of_keys, strict=True)
     ]
     return pd.concat(frames, ignore_index=True)
 
@@ -149,6 +149,10 @@ def _name(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
 def _is_finite(name: str) -> str:
     return f"isfinite({_name(name)}::double)"
 
@@ -156,11 +160,13 @@ def _is_finite(name: str) -> str:
 def _read_cells(
     connection: duckdb.DuckDBPyConnection,
     relation: str,
-    key: tuple[str, ...],
+    keys: Sequence[tuple[str, ...]],
     columns: Sequence[_Column],
-) -> tuple[list[str], dict[str, Floats]]:
-    """Return the segments, and each aggregate as an array of segments × periods, window first."""
-    names = ", ".join(_name(name) for name in key)
+) -> Iterator[tuple[npt.NDArray[np.object_], dict[str, Floats]]]:
+    """Yield each key's segments, and each aggregate as segments × periods, window first.
+
+    The rows are read and bounded once for all keys.
+    """
     values, aggregates = [], []
     for at, column in enumerate(columns):
         values.append(f"{column.value} as v{at}")
@@ -170,63 +176,80 @@ def _read_cells(
         if column.measure == "mean":
             aggregates += [f"sum(v{at} * v{at}) as sq{at}", f"min(v{at}) as lo{at}"]
             aggregates.append(f"max(v{at}) as hi{at}")
-    label = " || ', ' || ".join(
-        f"'{name}=' || coalesce({_name(name)}::varchar, '(missing)')" for name in key
+    names = list(dict.fromkeys(name for key in keys for name in key))
+    levels = ", ".join(f"{_name(name)} as k{at}" for at, name in enumerate(names))
+    held = [[names.index(name) for name in key] for key in keys]
+    sets = ", ".join(f"({', '.join(f'k{at}' for at in some)}, period)" for some in held)
+    # grouping() has a bit for each name that is not in a row's key, the first name's highest
+    bits = [sum(1 << len(names) - 1 - at for at in range(len(names)) if at not in s) for s in held]
+    label = " ".join(
+        f"when {bit} then "
+        + " || ', ' || ".join(
+            f"{_text(f'{names[at]}=')} || coalesce(k{at}::varchar, '(missing)')" for at in some
+        )
+        for bit, some in zip(bits, held, strict=True)
     )
+    every = ", ".join(f"k{at}" for at in range(len(names)))
     found = connection.execute(f"""
-        select {label} as segment, * exclude ({names}) from (
-            select {names}, period, {", ".join(["count(*) as rows", *aggregates])}
-            from (select {", ".join([names, "period", *values])} from {relation})
-            group by {names}, period
-        )""").fetchnumpy()  # noqa: S608
-    at_segment, segments = pd.factorize(np.asarray(found.pop("segment"), dtype=object), sort=True)
-    periods, at_period = np.unique(np.r_[0, found.pop("period")], return_inverse=True)
-    arrays = {}
-    for name, flat in found.items():
-        arrays[name] = np.zeros((len(segments), periods.size))
-        arrays[name][at_segment, at_period[1:]] = np.ma.filled(flat.astype(float), 0.0)
-    return list(segments), arrays
+        select
+            grouping({every}) as key,
+            case grouping({every}) {label} end as segment,
+            period,
+            {", ".join(["count(*) as rows", *aggregates])}
+        from (select {", ".join([levels, "period", *values])} from {relation})
+        group by grouping sets ({sets})
+        """).fetchnumpy()  # noqa: S608
+    of_key, labels = found.pop("key"), np.asarray(found.pop("segment"), dtype=object)
+    every_period = np.r_[0, found.pop("period")]
+    for bit in bits:
+        here = np.flatnonzero(of_key == bit)
+        at_segment, segments = pd.factorize(labels[here], sort=True)
+        periods, at_period = np.unique(every_period[np.r_[0, here + 1]], return_inverse=True)
+        arrays = {}
+        for name, flat in found.items():
+            arrays[name] = np.zeros((len(segments), periods.size))
+            arrays[name][at_segment, at_period[1:]] = np.ma.filled(flat[here].astype(float), 0.0)
+        yield segments, arrays
 
 
 def _tests_of_key(
-    connection: duckdb.DuckDBPyConnection,
-    relation: str,
     key: tuple[str, ...],
+    segments: npt.NDArray[np.object_],
+    cells: dict[str, Floats],
     columns: Sequence[_Column],
     min_rows: int,
-) -> Iterator[pd.DataFrame]:
-    measured = [column for column in columns if column.name not in key]
-    segments, cells = _read_cells(connection, relation, key, measured)
+) -> pd.DataFrame:
     rows = cells["rows"]
-    past = rows[:, 1:].sum(axis=1)
-
-    def frame(measure: str, column: str | None, tested: _Tested) -> pd.DataFrame:
-        return pd.DataFrame(
-            {
-                "key": ",".join(key),
-                "segment": segments,
-                "measure": measure,
-                "column": column,
-                "rows": rows[:, 0].astype(int),
-                "past_rows": past.astype(int),
-                "observed": tested.observed,
-                "expected": tested.expected,
-                "p_value": tested.p_value,
-                "is_enough": ~np.isnan(tested.p_value)
-                & ((measure != "volume") | (tested.expected >= min_rows)),
-            }
-        )
-
-    yield frame("volume", None, _volume(rows, min_rows)).assign(change=_changed(rows))
-    for at, column in enumerate(measured):
+    tests = [("volume", None, _volume(rows, min_rows))]
+    for at, column in enumerate(columns):
+        if column.name in key:
+            continue
         present = cells[f"n{at}"]
-        yield frame("missing", column.name, _rate(rows - present, rows, min_rows))
+        tests.append(("missing", column.name, _rate(rows - present, rows, min_rows)))
         if column.measure == "rate":
-            yield frame("rate", column.name, _rate(cells[f"sum{at}"], present, min_rows))
+            tests.append(("rate", column.name, _rate(cells[f"sum{at}"], present, min_rows)))
         if column.measure == "mean":
             total, squares, lowest, highest = (cells[f"{n}{at}"] for n in ("sum", "sq", "lo", "hi"))
             tested = _mean(present, total, squares, lowest, highest, min_rows)
-            yield frame("mean", column.name, tested.moved(column.origin))
+            tests.append(("mean", column.name, tested.moved(column.origin)))
+    measures, names, results = zip(*tests, strict=True)
+    observed, expected, p_value = (np.concatenate(parts) for parts in zip(*results, strict=True))
+    is_large = (expected >= min_rows) | (np.arange(p_value.size) >= len(segments))
+    return pd.DataFrame(
+        {
+            "key": ",".join(key),
+            "segment": np.tile(segments, len(tests)),
+            "measure": np.repeat(np.array(measures, dtype=object), len(segments)),
+            "column": np.repeat(np.array(names, dtype=object), len(segments)),
+            "rows": np.tile(rows[:, 0].astype(int), len(tests)),
+            "past_rows": np.tile(rows[:, 1:].sum(axis=1).astype(int), len(tests)),
+            "observed": observed,
+            "expected": expected,
+            "p_value": p_value,
+            "is_enough": ~np.isnan(p_value) & is_large,
+            "change": np.r_[_changed(rows), np.full(p_value.size - len(segments), None)],
+        }
+    )
 
 
 class _Tested(NamedTuple):
@@ -303,7 +326,8 @@ def _between(misfit: Floats, freedom: Floats, reach: Floats) -> float:
     It is DerSimonian and Laird's estimate for each segment, with medians for means.
     """
     reach = np.maximum(reach, _TINY)
-    usual = special.chdtri(np.maximum(freedom, 1), 0.5)
+    distinct, at = np.unique(np.maximum(freedom, 1), return_inverse=True)
+    usual = special.chdtri(distinct, 0.5)[at]
     excess = (misfit - usual) / (reach * usual / np.maximum(freedom, 1))
     order = np.argsort(excess)
     weight = np.cumsum(reach[order])
