@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
-
-import duckdb
 
 from ratchet.evaluation import evaluate, judge, load_evidence
 from ratchet.feeds import land
@@ -54,8 +51,7 @@ def run_window(
     for layer in ("bronze", "silver", "gold"):
         timed(f"build_{layer}", build, spec, window, layer, settings, "benchmark")
     timed("check_feeds", check_feeds, *stage)
-    with duckdb.connect(settings.lake(spec.name).warehouse, read_only=True) as gold:
-        timed("check_segments", partial(check_segments, *stage, gold=gold))
+    timed("check_segments", check_segments, *stage)
     timed("publish", publish, *stage)
     timed("score", score, *stage)
     observation = timed("observe", observe, *stage)

@@ -240,7 +240,7 @@ def _tests_of_key(
             "key": ",".join(key),
             "segment": np.tile(segments, len(tests)),
             "measure": np.repeat(np.array(measures, dtype=object), len(segments)),
-            "column": np.repeat(np.array(names, dtype=object), len(segments)),
+            "column": pd.Series(np.repeat(names, len(segments)), dtype=object),
             "rows": np.tile(rows[:, 0].astype(int), len(tests)),
             "past_rows": np.tile(rows[:, 1:].sum(axis=1).astype(int), len(tests)),
             "observed": observed,

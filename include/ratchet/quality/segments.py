@@ -32,13 +32,7 @@ WEEK = timedelta(days=7)
 _STAMP = "strptime(regexp_extract(_file, '_([0-9]{8})\\.', 1), '%Y%m%d') + interval 86399 second"
 
 
-def check_segments(
-    spec: Spec,
-    window: Window,
-    settings: Settings,
-    *,
-    gold: duckdb.DuckDBPyConnection | None = None,
-) -> list[Finding]:
+def check_segments(spec: Spec, window: Window, settings: Settings) -> list[Finding]:
     """Check all segments of a window's data; keep all findings, and return those that block.
 
     Parameters
@@ -49,9 +43,7 @@ def check_segments(
     window
         A landed window. One that is longer than a week is checked week by week.
     settings
-        Names the lake.
-    gold
-        A connection to a warehouse that holds the window. Without it, what is published is read.
+        Names the lake. Gold is read from its warehouse, so that nobody reads what is not checked.
 
     Returns
     -------
@@ -66,29 +58,26 @@ def check_segments(
     FeedError
         If the window was not landed.
     BuildError
-        If gold does not hold the window.
+        If there is no warehouse.
     SpecError
         If `quality.segments` names a column that its table lacks.
     """
-    published = settings.lake(spec.name).published
-    if gold is None and not published.exists():
-        raise BuildError(f"{spec.name}: nothing is published at {published}; build and publish it")
+    warehouse = settings.lake(spec.name).warehouse
+    if not warehouse.exists():
+        raise BuildError(f"{spec.name}: there is no warehouse at {warehouse}; build gold first")
     feeds, features = list(_feeds(spec, window, settings)), _features(spec)
     tables = {table.name: table for table in (*feeds, features)}
     findings: list[Finding] = []
-    landed = duckdb.connect(config={"threads": 1})
-    built = gold or duckdb.connect(published, read_only=True, config={"threads": 1})
-    try:
+    with (
+        duckdb.connect(config={"threads": 1}) as landed,
+        duckdb.connect(warehouse, read_only=True, config={"threads": 1}) as built,
+    ):
         for part in _parts(window):
             frames = [_compare(landed, table, part, spec) for table in feeds]
             tests = pd.concat([*frames, _compare(built, features, part, spec)], ignore_index=True)
             rate = spec.quality.false_discovery_rate
             tests["found"] = benjamini_hochberg(tests["p_value"].to_numpy(), rate)
             findings += _findings(tests, tables, part)
-    finally:
-        landed.close()
-        if gold is None:
-            built.close()
     return write_findings(spec, window, "segments", findings, settings)
 
 
