@@ -220,7 +220,7 @@ def _tests_of_key(
     min_rows: int,
 ) -> pd.DataFrame:
     rows = cells["rows"]
-    tests = [("volume", None, _volume(rows, min_rows))]
+    tests: list[tuple[str, str | None, _Tested]] = [("volume", None, _volume(rows, min_rows))]
     for at, column in enumerate(columns):
         if column.name in key:
             continue
