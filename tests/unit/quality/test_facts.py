@@ -1,5 +1,9 @@
 """What is odd in three real weeks of flights, as `flights` feeds tell it without being asked."""
 
+import dataclasses
+import shutil
+
+import duckdb
 import pytest
 
 from ratchet.errors import FeedError
@@ -35,6 +39,40 @@ def test_facts_pressure_is_missing_when_it_rains(facts):
 
 def test_facts_manufacturer_spelt_twice_is_found(facts):
     assert "manufacturer may be one name, spelt AIRBUS INDUSTRIE, AIRBUS" in {f.text for f in facts}
+
+
+def test_facts_kinds_that_begin_alike_are_no_spellings_of_one(facts):
+    assert not any("spelt Turbo-fan" in f.text or "spelt Fixed wing" in f.text for f in facts)
+
+
+def test_facts_airlines_on_small_aircraft_are_found_by_what_else_differs(facts):
+    found = fact(facts, "movements", "tail_number names planes of a rare aircraft_type")
+    assert "Fixed wing single engine in" in found.text
+    assert "Rotorcraft in" in found.text
+    assert "their seats is" in found.text
+    assert "most of carrier MQ" in found.text
+
+
+def test_facts_common_kinds_are_not_told(facts):
+    assert {f.feed for f in facts if " of a rare " in f.text} == {"movements"}
+
+
+def test_facts_value_that_no_clock_shows_is_found(flights_spec, three_weeks, facts, tmp_path):
+    assert not [f for f in facts if "is a clock" in f.text]
+    copied = shutil.copytree(three_weeks.home, tmp_path / "home")
+    settings = dataclasses.replace(three_weeks, home=copied)
+    folder = settings.lake(flights_spec.name).root / "landing" / "schedules"
+    path = min(folder.glob("*/accepted.parquet"))
+    with duckdb.connect() as connection:
+        connection.execute("create table rows as from read_parquet($path)", {"path": str(path)})
+        connection.execute(
+            "update rows set scheduled_arrival_hhmm = 2400 where _row in (7, 9) and _file = "
+            "(select min(_file) from rows)"
+        )
+        connection.execute(f"copy rows to '{path}'")
+    found = fact(profile_feeds(flights_spec, settings), "schedules", "scheduled_arrival_hhmm is")
+    assert (found.rows, found.text.endswith("and says 2400")) == (2, True)
+    assert found.example.endswith("line 7")
 
 
 def test_facts_quarantined_rows_have_their_reason(facts):
