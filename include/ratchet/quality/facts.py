@@ -24,7 +24,7 @@ _NOTABLE = 1.2  # times the overall share: under it, a group is like all others
 _NEARLY_ALL = 0.9  # of a group's values: they lie together, whatever the overall share
 _NEARLY_KEY = 0.05  # of the rows collide: a key that nearly holds misleads
 _MIN_ROWS = 50  # of a segment or a group: fewer show no share
-_RARE = 0.01  # of all: a level this rare in a reference is an oddity there, or an error
+_RARE = 0.02  # of all: a level this rare in a reference is an oddity there, or an error
 _APART = 3.0  # times as large or as small in the middle: another kind of thing
 _CLOCK_LEVELS = 100  # a number that never ends in 60 to 99 by chance has fewer values than that
 _SPELLINGS = 5  # ways to write one name; more names that begin alike are different things
@@ -270,7 +270,7 @@ def _most(
         query = f"""
             select "{group}", count(*) filter ({hit}) / count(*) as share from "{name}"
             where {counted} and "{group}" is not null group by 1
-            having count(*) >= {_MIN_ROWS} and share > {_CONCENTRATED * overall}
+            having count(*) >= {_MIN_ROWS} and share > {max(_CONCENTRATED * overall, _RARE)}
             order by share desc, count(*) desc limit 4"""  # noqa: S608
         where += [f"{group} {g} {s:.0%}" for g, s in _rows(connection, query)]
     return f"; most of {', '.join(where)}" if where else ""
