@@ -21,7 +21,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy import stats
 
-from ratchet.quality import benjamini_hochberg, compare_segments
+from ratchet.quality import compare_segments
+from ratchet.statistics import benjamini_hochberg
 
 ROWS, LEVELS, COLUMNS, PERIODS = 1_000_000, 10_000, 20, 9  # a window and eight before it
 OTHER_KEYS = {"region": 50, "product": 110}
