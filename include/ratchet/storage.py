@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_FICLONE = 0x40049409  # of linux/fs.h: let a file share another's blocks until either is written
 
 
 @contextmanager
@@ -43,3 +47,19 @@ def write_new(path: Path, content: bytes) -> bool:
         except FileExistsError:
             return False
     return True
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file's content; at no cost where the file system lets files share blocks.
+
+    That is so on XFS and Btrfs. Elsewhere all bytes are copied.
+
+    References
+    ----------
+    ioctl_ficlone(2), Linux manual pages.
+    """
+    with source.open("rb") as old, target.open("wb") as new:
+        try:
+            fcntl.ioctl(new, _FICLONE, old.fileno())
+        except OSError:
+            shutil.copyfile(source, target)

@@ -9,7 +9,8 @@ from threading import Barrier
 
 import pytest
 
-from ratchet.storage import atomic_path, write_atomic, write_new
+from ratchet import storage
+from ratchet.storage import atomic_path, copy_file, write_atomic, write_new
 
 KILL = "import os, signal; kill = lambda *_: os.kill(os.getpid(), signal.SIGKILL); "
 
@@ -103,3 +104,19 @@ def test_write_new_killed_before_it_is_whole_leaves_the_name_free(tmp_path):
     )
     assert files_in(tmp_path) == set()
     assert write_new(path, b"second try")
+
+
+@pytest.mark.parametrize("shares_blocks", [True, False])
+def test_copy_file_is_the_same_and_changes_alone(tmp_path, monkeypatch, shares_blocks):
+    """Blocks are shared if this file system can; one that can't answers as here."""
+    if not shares_blocks:
+        monkeypatch.setattr(storage, "_FICLONE", 0)  # no command: ENOTTY
+    content = bytes(range(256)) * 2048
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.write_bytes(content)
+    target.write_bytes(content * 2)
+    copy_file(source, target)
+    assert target.read_bytes() == content
+    with target.open("r+b") as file:
+        file.write(b"changed")
+    assert source.read_bytes() == content

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from ratchet.decision import Clause
 from ratchet.errors import BuildError
 from ratchet.settings import Settings
 from ratchet.spec import Spec, refuse_other_region
-from ratchet.storage import atomic_path, write_atomic
+from ratchet.storage import atomic_path, copy_file, write_atomic
 from ratchet.warehouse import blocking, verdict
 from ratchet.warehouse.blocking import Block, Cause
 from ratchet.warehouse.build import BuildReport, Layer, report_path
@@ -68,7 +67,7 @@ def publish(spec: Spec, window: Window, settings: Settings) -> Publication:
     with duckdb.connect(lake.warehouse) as connection:
         connection.execute("checkpoint")
     with atomic_path(lake.published) as draft:
-        shutil.copyfile(lake.warehouse, draft)
+        copy_file(lake.warehouse, draft)
         windows = _hold_back(draft, spec, window, blocks, settings)
     # what analysts' `dbt --defer --state` asks for
     manifest = report_path(spec, window, "gold", settings).with_name(MANIFEST)
