@@ -82,6 +82,30 @@ def test_silver_has_key_tests(manifest, models):
     assert faults(models, fault) == []
 
 
+def unordered(model):
+    """Return what is wrong with the order of a model's rows; None if nothing is.
+
+    Built with all of history at once, a table in no order has all times in each of its row groups,
+    and a later window that needs a few of them reads all.
+    """
+    if layer(model) == "bronze" or model.config.materialized != "incremental":
+        return None
+    (predicate,) = model.config["incremental_predicates"]
+    last = model.raw_code.splitlines()[-1].removeprefix("order by ")
+    is_ordered = re.search(rf"\b{re.escape(last)}\b", predicate)
+    return None if is_ordered else f"end with the order of what is replaced: {predicate}"
+
+
+def test_models_that_replace_a_range_keep_its_order(models):
+    assert faults(models, unordered) == []
+
+
+def test_models_without_order_are_found(models):
+    model = copy.deepcopy(models["feat_flights"])
+    model.raw_code = model.raw_code.removesuffix("order by decision_at")
+    assert unordered(model).startswith("end with the order of what is replaced")
+
+
 def test_silver_with_logic_has_unit_tests(manifest, models):
     tested = {test.model for test in manifest.unit_tests.values()}
 

@@ -87,3 +87,4 @@ final as (
 )
 
 select * from final
+order by flight_date

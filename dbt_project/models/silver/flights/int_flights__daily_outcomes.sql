@@ -9,3 +9,4 @@ select
 from {{ ref('int_flights__outcomes') }}
 where {{ flights_in_refreshes('known_date') }}
 group by all
+order by known_date

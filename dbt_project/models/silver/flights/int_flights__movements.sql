@@ -33,3 +33,4 @@ final as (
 )
 
 select * from final
+order by known_at

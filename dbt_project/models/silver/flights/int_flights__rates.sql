@@ -131,3 +131,4 @@ final as (
 )
 
 select * from final
+order by decision_at
