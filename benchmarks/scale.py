@@ -3,8 +3,9 @@
 A made-up feed of events, landed by day. All days but the last are built at once from nothing, then
 the last one alone: bronze, silver that removes duplicates, gold with an enforced contract and
 trailing sums, data tests on each. The macros, tests, hooks and shared models are those of the
-project. That is done with a tenth of the days first, and then with all; each build runs in a
-process of its own, whose peak memory, CPU seconds, and bytes read and written are counted.
+project. That is done with a tenth of the days first, and then with all; each build, and
+the publication of the last one, runs in a process of its own, whose peak memory, CPU seconds, and
+bytes read and written are counted.
 
     python benchmarks/scale.py                        # 100 days of 1,000,000 rows
     python benchmarks/scale.py --rows-per-day 10000   # a quick look
@@ -30,7 +31,7 @@ import psutil
 from ratchet.settings import Settings
 from ratchet.spec import Spec, load_spec
 from ratchet.spec.types import Feed
-from ratchet.warehouse import Layer, build, invocation, verdict
+from ratchet.warehouse import Layer, build, invocation, publish, verdict
 from ratchet.warehouse import build as build_module
 from ratchet.window import Window
 
@@ -86,6 +87,7 @@ where {{ in_range_since('known_at', '1 day') }}
 qualify
     row_number() over (partition by event_id order by known_at, _row) = 1
     and {{ in_range('known_at') }}
+order by known_at
 """,
     "silver/events/_models.yml": """
 version: 2
@@ -118,6 +120,7 @@ window week as (
     range between interval '6 days' preceding and current row
 )
 qualify {{ in_range("days.decision_at - interval '1 minute'") }}
+order by decision_at
 """,
     "gold/events/_models.yml": """
 version: 2
@@ -194,15 +197,29 @@ def write_landed(number: int, rows: int, home: Path) -> int:
     return path.stat().st_size
 
 
-def build_day(number: int, home: Path) -> dict[str, float]:
-    """Build all layers up to a day in this process; return what that took."""
+def build_day(number: int, home: Path) -> None:
+    """Build all layers up to a day."""
     spec, settings = use_case(home)
-    process = psutil.Process()
-    cpu, before, started = time.process_time(), process.io_counters(), time.perf_counter()
     for layer in get_args(Layer):
         report = build(spec, day(number), layer, settings, "benchmark")
-        if getattr(report, "causes", ()):
+        if report.causes:
             raise ValueError(f"{layer}: {report.causes}")
+
+
+def publish_day(number: int, home: Path) -> None:
+    """Publish what was built up to a day."""
+    spec, settings = use_case(home)
+    publish(spec, day(number), settings)
+
+
+STEPS = {"build": build_day, "publish": publish_day}
+
+
+def take(step: str, number: int, home: Path) -> dict[str, float]:
+    """Do a step in this process; return what that took."""
+    process = psutil.Process()
+    cpu, before, started = time.process_time(), process.io_counters(), time.perf_counter()
+    STEPS[step](number, home)
     after = process.io_counters()
     return {
         "seconds": time.perf_counter() - started,
@@ -213,15 +230,15 @@ def build_day(number: int, home: Path) -> dict[str, float]:
     }
 
 
-def build_apart(number: int, home: Path) -> dict[str, float]:
+def take_apart(step: str, number: int, home: Path) -> dict[str, float]:
     """Do that in a process of its own."""
-    command = [sys.executable, __file__, "--build", str(number), "--home", str(home)]
+    command = [sys.executable, __file__, "--step", step, "--day", str(number), "--home", str(home)]
     found = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     measured: dict[str, float] = json.loads(found.splitlines()[-1])
     return measured
 
 
-def measure(home: Path, days: int, rows: int) -> dict[str, float]:
+def measure(home: Path, days: int, rows: int) -> dict[str, dict[str, float]]:
     """Build all days but the last from nothing, then the last; return what the last one took."""
     lake = Settings(home, home).lake("events")
     shutil.rmtree(lake.warehouse.parent, ignore_errors=True)
@@ -229,8 +246,12 @@ def measure(home: Path, days: int, rows: int) -> dict[str, float]:
         if not lake.landing("events", day(number)).exists():
             write_landed(number, rows, home)
     costs = {}
-    for name, last in (("all at once", days - 2), ("one more day", days - 1)):
-        costs[name] = build_apart(last, home)
+    for name, step, last in (
+        ("all at once", "build", days - 2),
+        ("one more day", "build", days - 1),
+        ("its publication", "publish", days - 1),
+    ):
+        costs[name] = take_apart(step, last, home)
         figures = (f"{key} {value:,.1f}" for key, value in costs[name].items())
         print(f"{days} days, {name}:", *figures, sep="  ", flush=True)
     with duckdb.connect(lake.warehouse, read_only=True) as connection:
@@ -241,7 +262,9 @@ def measure(home: Path, days: int, rows: int) -> dict[str, float]:
     expected = days * rows - days * (rows // 1000)
     if silver != expected or not gold:
         raise ValueError(f"silver has {silver} rows, expected {expected}; gold has {gold}")
-    return costs["one more day"]
+    size_mb = lake.warehouse.stat().st_size / 1e6
+    print(f"{days} days: {silver:,} rows in silver, {gold:,} in gold; {size_mb:,.0f} MB")
+    return costs
 
 
 def main() -> None:
@@ -249,19 +272,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--days", type=int, default=100)
     parser.add_argument("--rows-per-day", type=int, default=1_000_000)
-    parser.add_argument("--build", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
+    parser.add_argument("--day", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--home", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.build is not None:
-        print(json.dumps(build_day(arguments.build, arguments.home)))
+    if arguments.step:
+        print(json.dumps(take(arguments.step, arguments.day, arguments.home)))
         return
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         write_project(home)
         early = measure(home, arguments.days // 10, arguments.rows_per_day)
         late = measure(home, arguments.days, arguments.rows_per_day)
-    for key in early:
-        print(f"one more day, {key}: ratio {late[key] / early[key]:.2f}")
+    for name in ("one more day", "its publication"):
+        ratios = (f"{key} {late[name][key] / cost:.2f}" for key, cost in early[name].items())
+        print(f"{name}, ratio:", *ratios, sep="  ")
 
 
 if __name__ == "__main__":
