@@ -29,15 +29,34 @@ def impossible_value(rows: FeedRows) -> list[Finding]:
     """Find values farther from what their peers say than the past's tail reaches.
 
     In a series of measurements the peers are the values before and after, and the other series at
-    the same moment. Of events they are the past rows of the same context: the one or two columns
-    that tell most about the value.
+    the same moment; where all series step at once, all their values before. Of events they are the
+    past rows of the same context: the one or two columns that tell most about the value.
     """
     findings = []
     for column in rows.numbers:
         expected = _in_series(rows, column) if rows.entities else _in_context(rows, column)
         rows.connection.execute(f"create or replace temp table residuals as {expected}")
         findings += _beyond(rows, column, "v - e") + _beyond(rows, column, "e - v")
-    return findings
+        if rows.entities:
+            rows.connection.execute(
+                f"create or replace temp table residuals as {_common_step(rows, column)}"
+            )
+            findings += _beyond(rows, column, "v - e") + _beyond(rows, column, "e - v")
+    return list({finding.name: finding for finding in reversed(findings)}.values())[::-1]
+
+
+def _common_step(rows: FeedRows, column: str) -> str:
+    """Return the median of all series at a moment, and what it was if none of them had moved."""
+    entity = ", ".join(f'"{name}"' for name in rows.entities)
+    return f"""
+        select min(_id) as _id, any_value(_is_new) as _is_new, median(v) as v,
+            median(v) - median(v - before) as e
+        from (
+            select rowid as _id, _at, _is_new, "{column}"::double as v,
+                lag(v) over (partition by {entity} order by _at) as before
+            from rows where v is not null
+        )
+        group by _at having count(before) >= {MIN_PEERS}"""  # noqa: S608
 
 
 def _in_series(rows: FeedRows, column: str) -> str:

@@ -32,6 +32,15 @@ def test_impossible_value_single_is_found_with_file_and_row(plant, feed, column,
     assert f"{feed}_2013030" in finding.text
 
 
+def test_impossible_value_step_of_all_series_at_once_is_found(plant):
+    celsius = "temperature_f = (temperature_f - 32) / 1.8"
+    rows = plant(
+        "weather", f"update rows set {celsius} where _is_new and _at >= '2013-03-05 15:00'"
+    )
+    names = [f.name for f in impossible_value(rows)]
+    assert names == ["impossible_value:weather.temperature_f[2013-03-05]"]
+
+
 @pytest.mark.parametrize("feed", ["schedules", "movements", "weather"])
 def test_impossible_value_clean_week_is_silent(march, feed):
     assert impossible_value(march[feed]) == []
