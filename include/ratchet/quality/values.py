@@ -14,6 +14,7 @@ from ratchet.quality.tails import rare_count, tail_limit, tail_size
 IMPOSSIBLE = "impossible_value"
 OFF_GRID = "off_grid"
 MIN_PEERS = 3  # values to be held against: a median that one wrong value can't move
+MIN_MOMENTS = 1000  # of the past, six weeks of hours: what moves all series at once is rare
 MIN_OFF_GRID = 5  # rows of a group in a day: fewer are rare, and right
 OFF_GRID_SHARE = 0.25  # of a group's day: a new timetable brings fewer unseen values
 # Times the farthest that the past went. A storm after a calm season sets records among stations.
@@ -49,14 +50,17 @@ def _common_step(rows: FeedRows, column: str) -> str:
     """Return the median of all series at a moment, and what it was if none of them had moved."""
     entity = ", ".join(f'"{name}"' for name in rows.entities)
     return f"""
-        select min(_id) as _id, any_value(_is_new) as _is_new, median(v) as v,
-            median(v) - median(v - before) as e
-        from (
-            select rowid as _id, _at, _is_new, "{column}"::double as v,
-                lag(v) over (partition by {entity} order by _at) as before
-            from rows where v is not null
+        select * from (
+            select min(_id) as _id, any_value(_is_new) as _is_new, median(v) as v,
+                median(v) - median(v - before) as e
+            from (
+                select rowid as _id, _at, _is_new, "{column}"::double as v,
+                    lag(v) over (partition by {entity} order by _at) as before
+                from rows where v is not null
+            )
+            group by _at having count(before) >= {MIN_PEERS}
         )
-        group by _at having count(before) >= {MIN_PEERS}"""  # noqa: S608
+        qualify count(*) filter (not _is_new) over () >= {MIN_MOMENTS}"""  # noqa: S608
 
 
 def _in_series(rows: FeedRows, column: str) -> str:
