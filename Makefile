@@ -65,8 +65,8 @@ lint: dev ## Check format, style, types and SQL; change nothing
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint --disable-progress-bar dbt_project
 
-test: dev ## Run all tests
-	$(BIN)/python -m pytest
+test: dev ## Run all tests, in two processes
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 catalogue: env ## Write one page on all tables: owners, state, lineage, and who uses a column
 	@$(BIN)/ratchet catalogue

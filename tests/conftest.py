@@ -14,6 +14,16 @@ from ratchet.spec import Spec, load_spec
 importlib.import_module("skops.io")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Make two streams for two processes: what waits for services, and all else.
+
+    Fixtures of a session are made once then, as no two processes share a stream.
+    """
+    for item in items:
+        waits = item.path.parent.name == "integration"
+        item.add_marker(pytest.mark.xdist_group("services" if waits else "all else"))
+
+
 @pytest.fixture(scope="session")
 def flights_inbox(pytestconfig: pytest.Config) -> Path:
     """Return an inbox with the flagship's whole year; read it, or link to it, and never write.
