@@ -130,7 +130,9 @@ def _columns(connection: duckdb.DuckDBPyConnection, relation: str) -> list[_Colu
         if name in numbers:
             low, middle, high = limits[name] or (0.0, 0.0, 0.0)
             reach = (high - low) / 2 or max(abs(middle), 1.0)
-            value = f"least(greatest({_name(name)}, {low - reach!r}), {high + reach!r})"
+            # of whole numbers and decimals, sums of squares would be decimals, which overflow
+            value = f"{_name(name)}::double"
+            value = f"least(greatest({value}, {low - reach!r}), {high + reach!r})"
             value = f"case when {_is_finite(name)} then {value} - {middle!r} end"
             columns.append(_Column(name, "mean", value, middle))
         elif type_ == "BOOLEAN":

@@ -115,6 +115,13 @@ def test_compare_segments_absurd_value_makes_no_finding(frame):
     assert found(frame) == set()
 
 
+@pytest.mark.parametrize("least", range(100, 500, 7))
+def test_compare_segments_whole_numbers_in_a_narrow_range_are_compared(least):
+    frame = rows(least, levels=20)
+    price = np.random.default_rng(least).integers(least, 3 * least + 2, len(frame))
+    assert (run(frame.assign(price=price))["measure"] == "mean").sum() == 20
+
+
 def test_compare_segments_absurd_value_hides_no_finding(frame):
     frame.loc[now(frame, "7"), "price"] += 25
     frame.loc[now(frame, "7", 1), "price"] = -1e12
