@@ -25,7 +25,7 @@ from ratchet.window import Window
 SEED = 2013
 FEEDS = ("schedules", "movements", "weather")
 CELSIUS = "temperature_f = (temperature_f - 32) / 1.8, dew_point_f = (dew_point_f - 32) / 1.8"
-MOVED = "_at = _at + interval {} hour"
+MOVED = "_at = _at + interval {0:g} hour, sent_at = sent_at + interval {0:g} hour"
 
 Plant = Callable[[float, Random, str], list[str]]
 
