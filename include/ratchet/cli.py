@@ -7,14 +7,16 @@ import getpass
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
+from ratchet.decision import Kind
 from ratchet.errors import FeedError, RatchetError
 from ratchet.settings import Settings
 from ratchet.window import Window
 
 if TYPE_CHECKING:
     from ratchet.feeds import Refusal
+    from ratchet.ledger import Ledger
     from ratchet.spec import Spec
 
 _SHOWN = 20  # quarantined rows of a feed: what fits on a screen
@@ -89,11 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("summary", _summary, "Print what a use case did so far, and write it as a page.")
     _level(sub)
 
-    sub = command(
-        "ledger", _ledger, "Show all decisions in order, and check that none was changed."
-    )
-    sub.add_argument("use_case", nargs="?", default="flights")
-    _level(sub)
+    _ledger_commands(commands)
 
     text = "List quarantined rows, export them, and replay them corrected. Alone, it lists."
     _quarantine_commands(command("quarantine", _list_quarantine, text))
@@ -137,6 +135,30 @@ def _parser() -> argparse.ArgumentParser:
     )
     _level(sub)
     return parser
+
+
+def _ledger_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    text = "Read the decisions of a use case, and check that none was changed."
+    actions = commands.add_parser("ledger", help=text, description=text).add_subparsers(
+        required=True, metavar="ACTION"
+    )
+
+    def action(name: str, run: object, text: str) -> argparse.ArgumentParser:
+        sub = actions.add_parser(name, help=text, description=text)
+        sub.set_defaults(run=run)
+        if name == "explain":
+            sub.add_argument("id", help="its first digits, as `ratchet ledger show` prints them")
+        sub.add_argument("use_case", nargs="?", default="flights")
+        _level(sub)
+        return sub
+
+    sub = action("show", _show_ledger, "List decisions in the order in which they were recorded.")
+    sub.add_argument("--kind", choices=get_args(Kind), help="only of this kind")
+    sub.add_argument("--window", type=_window, help="only of this window, by its key")
+    sub.add_argument("--verdict", help="only with this verdict, like refused")
+    sub = action("verify", _verify_ledger, "Check that no entry was changed, added or removed.")
+    sub.add_argument("--anchor", help="what verify printed once: <number>:<sha256>")
+    action("explain", _explain, "Say why a decision was taken, on what, and what came of it.")
 
 
 def _quarantine_commands(quarantine: argparse.ArgumentParser) -> None:
@@ -291,18 +313,48 @@ def _data_report(arguments: argparse.Namespace) -> None:
     print(data_report(spec, settings, width=shutil.get_terminal_size((110, 24)).columns), end="")
 
 
-def _ledger(arguments: argparse.Namespace) -> None:
+def _ledger(arguments: argparse.Namespace) -> Ledger:
     from ratchet.ledger import Ledger
 
-    folder = _settings(arguments).lake(arguments.use_case).ledger
-    for entry in Ledger(folder).entries():
-        decision = entry.decision
-        subject = ", ".join(f"{key} {value[:12]}" for key, value in decision.subject.items())
-        print(
-            f"{entry.number:4}  {decision.window}  {decision.kind:10} {decision.verdict}  {subject}"
-        )
-        for reason in decision.reasons:
-            print(f"        {reason}")
+    return Ledger(_settings(arguments).lake(arguments.use_case).ledger)
+
+
+def _show_ledger(arguments: argparse.Namespace) -> None:
+    from ratchet.reporting import list_decisions
+
+    window = arguments.window.key if arguments.window else None
+    shown = list_decisions(_ledger(arguments), arguments.kind, window, arguments.verdict)
+    print(shown, end="")
+
+
+def _verify_ledger(arguments: argparse.Namespace) -> int:
+    from ratchet import registry, warehouse
+    from ratchet.ledger import Anchor
+
+    spec, settings = _spec(arguments), _settings(arguments)
+    anchors = warehouse.ledger_anchors(spec, settings) + registry.ledger_anchors(spec, settings)
+    if arguments.anchor:
+        anchors.append(Anchor.parse(arguments.anchor))
+    ledger = _ledger(arguments)
+    faults = ledger.verify(anchors)
+    for fault in faults:
+        print(fault)
+    if faults:
+        return 1
+    head = ledger.head()
+    print(
+        f"{spec.name}: {head.number if head else 0} decisions, none changed, added or removed; "
+        f"compared with {len(anchors)} anchors outside of the ledger"
+    )
+    if head:
+        print(f"to remember it by: {head}")
+    return 0
+
+
+def _explain(arguments: argparse.Namespace) -> None:
+    from ratchet.reporting import explain_decision
+
+    print(explain_decision(_ledger(arguments), arguments.id), end="")
 
 
 def _quarantined(arguments: argparse.Namespace) -> list[Refusal]:

@@ -43,7 +43,8 @@ class Decision(BaseModel):
     A gate needs all of its clauses; `retrain` is a trigger, for which one is enough.
     `verdict` is a past participle: accepted, blocked, promoted, refused, requested, held, approved,
     corrected.
-    `subject` names what was decided on, `evidence` holds the numbers that the clauses rest on.
+    `subject` names what was decided on, `evidence` holds the numbers that the clauses rest on, and
+    `files` what is too large for that: paths below the use case's folder, each with its SHA-256.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,6 +56,7 @@ class Decision(BaseModel):
     clauses: tuple[Clause, ...]
     subject: dict[str, str] = {}
     evidence: dict[str, object] = {}
+    files: dict[str, str] = {}
     author: str = "ratchet"
 
     @property
@@ -62,6 +64,12 @@ class Decision(BaseModel):
         """Identity of the decision: what was decided on, however often its task is run."""
         subject = json.dumps(self.subject, sort_keys=True).encode()
         return f"{self.kind}/{self.window}/{hashlib.sha256(subject).hexdigest()[:12]}"
+
+    @property
+    def evidence_sha256(self) -> str:
+        """Hash of the evidence, with the hashes of its files."""
+        content = json.dumps({"evidence": self.evidence, "files": self.files}, sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()
 
     @property
     def reasons(self) -> list[str]:

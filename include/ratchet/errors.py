@@ -11,6 +11,7 @@
     ├── TrainingError        an estimator could not be fitted
     ├── EvidenceError        a number that a decision needs is missing, NaN or empty
     ├── LineageError         there is nothing to trace: no such prediction or file
+    ├── StorageError         a store can't be reached, or can't do what is needed of it
     ├── LedgerError          the ledger is broken or refuses an entry
     ├── ReleaseError         a release is missing, or is not what its record says
     └── OrchestrationError   Airflow did not do what was asked of it
@@ -51,6 +52,10 @@ class EvidenceError(RatchetError):
 
 class LineageError(RatchetError):
     """There is nothing to trace: no such prediction or file."""
+
+
+class StorageError(RatchetError):
+    """A store can't be reached, or can't do what is needed of it."""
 
 
 class LedgerError(RatchetError):

@@ -2,6 +2,7 @@
 
 `RATCHET_HOME` is the folder that holds all state (default: `.ratchet` beside the project's
 README). `RATCHET_USE_CASES` is the folder of specs (default: `include/use_cases`).
+`RATCHET_LEDGER` is where the ledgers lie, a folder or `s3://bucket/prefix` (default: in the lake).
 `RATCHET_REGION` says in which region that home lies, for use cases whose data must stay in one.
 """
 
@@ -17,6 +18,18 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
+class LedgerPlace:
+    """Where a use case's ledger lies.
+
+    `folder` holds its entries, or this machine's copies of them if they lie at `origin`, which is a
+    folder or an S3 URL.
+    """
+
+    folder: Path
+    origin: str | None = None
+
+
+@dataclass(frozen=True)
 class Lake:
     """The folders of one use case.
 
@@ -26,6 +39,7 @@ class Lake:
     """
 
     root: Path
+    ledgers: str | None = None
 
     def landing(self, feed: str, window: Window) -> Path:
         """Folder of one feed's landed window: manifest, raw files, accepted and quarantined."""
@@ -77,9 +91,10 @@ class Lake:
         return self.root / "accepted"
 
     @property
-    def ledger(self) -> Path:
-        """Folder of ledger entries."""
-        return self.root / "ledger"
+    def ledger(self) -> LedgerPlace:
+        """Folder of ledger entries, and where they come from if they lie elsewhere."""
+        origin = f"{self.ledgers.rstrip('/')}/{self.root.name}" if self.ledgers else None
+        return LedgerPlace(self.root / "ledger", origin)
 
     def work(self, window: Window) -> Path:
         """Folder in which one training run hands its results from task to task."""
@@ -88,11 +103,15 @@ class Lake:
 
 @dataclass(frozen=True)
 class Settings:
-    """The folders of one installation, and the region in which they lie, if anybody has said."""
+    """The folders of one installation, and the region in which they lie, if anybody has said.
+
+    `ledger` is a folder or an S3 URL below which each use case has its ledger; None means the lake.
+    """
 
     home: Path
     use_cases: Path
     region: str | None = None
+    ledger: str | None = None
 
     @classmethod
     def load(cls) -> Settings:
@@ -100,11 +119,12 @@ class Settings:
         home = os.environ.get("RATCHET_HOME") or PROJECT / ".ratchet"
         use_cases = os.environ.get("RATCHET_USE_CASES") or PROJECT / "include" / "use_cases"
         region = os.environ.get("RATCHET_REGION") or None
-        return cls(Path(home).resolve(), Path(use_cases).resolve(), region)
+        ledger = os.environ.get("RATCHET_LEDGER") or None
+        return cls(Path(home).resolve(), Path(use_cases).resolve(), region, ledger)
 
     def lake(self, use_case: str) -> Lake:
         """Folders of one use case."""
-        return Lake(self.home / "lake" / use_case)
+        return Lake(self.home / "lake" / use_case, self.ledger)
 
     @property
     def inbox(self) -> Path:

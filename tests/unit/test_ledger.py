@@ -1,5 +1,6 @@
 """The ledger takes each decision once, and notices when anything in it is changed."""
 
+import hashlib
 import json
 import signal
 import subprocess
@@ -10,29 +11,32 @@ import pytest
 
 from ratchet.decision import Clause, Decision
 from ratchet.errors import LedgerError
-from ratchet.ledger import Entry, Ledger
+from ratchet.ledger import Anchor, Entry, Ledger
+from ratchet.settings import LedgerPlace
 
 PROGRAM = """
-import os, signal, sys
+import hashlib, os, signal, sys
 from pathlib import Path
-from ratchet import storage
+from ratchet import ledger, storage
 from ratchet.decision import Decision
 from ratchet.ledger import Ledger
 
 folder, writer, count, killed = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
-link = os.link
 
-def link_and_die(source, target):
-    if killed == "after":
-        link(source, target)
+def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)
 
-if killed != "never":
-    os.link = link_and_die
+if killed == "between evidence and entry":
+    os.link = die
+if killed == "between entry and index":
+    Ledger._remember = lambda self, entries: die() if entries else []
 for number in range(count):
+    evidence = folder.parent / f"evidence-{number}"
+    storage.write_atomic(evidence, b"measured")
     Ledger(folder).record(Decision(
         kind="data", use_case="flights", window=str(number), verdict="accepted",
         clauses=(), subject={"writer": writer},
+        files={evidence.name: hashlib.sha256(b"measured").hexdigest()},
     ))
 """
 
@@ -110,12 +114,18 @@ def test_record_two_processes_with_the_same_decisions_keep_each_once(tmp_path):
     assert [d.window for d in Ledger(tmp_path).decisions()] == [str(n) for n in range(count)]
 
 
-@pytest.mark.parametrize(("killed", "standing"), [("before", 0), ("after", 1)])
-def test_record_killed_leaves_no_half_entry_and_can_be_repeated(tmp_path, killed, standing):
-    assert write(tmp_path, "a", 1, killed).wait() == -signal.SIGKILL
-    assert len(Ledger(tmp_path).decisions()) == standing
-    assert write(tmp_path, "a", 2).wait() == 0
-    assert [d.window for d in Ledger(tmp_path).decisions()] == ["0", "1"]
+@pytest.mark.parametrize(
+    ("killed", "entries"), [("between evidence and entry", 0), ("between entry and index", 1)]
+)
+def test_record_killed_loses_and_doubles_nothing_when_repeated(tmp_path, killed, entries):
+    folder = tmp_path / "ledger"
+    assert write(folder, "a", 1, killed).wait() == -signal.SIGKILL
+    assert (tmp_path / "evidence-0").read_bytes() == b"measured"
+    assert len(list(folder.glob("*.json"))) == entries
+    assert not (folder / ".index").exists()
+    assert write(folder, "a", 2).wait() == 0
+    assert [d.window for d in Ledger(folder).decisions()] == ["0", "1"]
+    assert Ledger(folder).verify() == []
 
 
 def edit(path: Path, **changes: object) -> None:
@@ -133,39 +143,230 @@ def test_entries_written_before_a_field_was_added_still_hold(ledger, monkeypatch
     assert [entry.decision.mood for entry in ledger.entries()] == ["calm"] * 3
 
 
-def test_entries_changed_decision_is_noticed(ledger, tmp_path):
-    path = tmp_path / "00000002.json"
-    entry = json.loads(path.read_bytes())
-    edit(path, decision=entry["decision"] | {"verdict": "blocked"})
-    with pytest.raises(LedgerError, match=r"00000002\.json was changed"):
+def forget(folder: Path) -> None:
+    """Remove what this machine remembers."""
+    (folder / ".index").unlink()
+
+
+def redo(path: Path, **changes: object) -> None:
+    """Change an entry and make its own hash right again, as a forger would."""
+    content = json.loads(path.read_bytes()) | changes
+    hashed = {name: value for name, value in content.items() if name != "sha256"}
+    content["sha256"] = hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()
+    path.write_text(json.dumps(content, indent=1))
+
+
+def blocked(path: Path) -> dict[str, object]:
+    return json.loads(path.read_bytes())["decision"] | {"verdict": "blocked"}
+
+
+def test_entries_are_chained_and_carry_the_hash_of_their_evidence(ledger, tmp_path):
+    first, second, _ = ledger.entries()
+    stored = json.loads((tmp_path / "00000001.json").read_bytes())
+    assert first.previous == "0" * 64
+    assert second.previous == first.sha256 == stored["sha256"]
+    assert first.evidence_sha256 == (
+        hashlib.sha256(b'{"evidence": {"counts": [1, 2], "share": 0.1}, "files": {}}').hexdigest()
+    )
+
+
+def test_verify_untouched_is_silent_with_and_without_memory(ledger, tmp_path):
+    head = ledger.head()
+    assert ledger.verify([head]) == []
+    forget(tmp_path)
+    assert ledger.verify([head]) == []
+    assert ledger.head() == head
+
+
+def change(folder: Path) -> None:
+    edit(folder / "00000002.json", decision=blocked(folder / "00000002.json"))
+
+
+def change_with_its_hash(folder: Path) -> None:
+    redo(folder / "00000002.json", decision=blocked(folder / "00000002.json"))
+
+
+def change_the_newest_with_its_hash(folder: Path) -> None:
+    redo(folder / "00000003.json", decision=blocked(folder / "00000003.json"))
+
+
+def add_a_space(folder: Path) -> None:
+    path = folder / "00000002.json"
+    path.write_bytes(path.read_bytes() + b" ")
+
+
+def truncate(folder: Path) -> None:
+    path = folder / "00000002.json"
+    path.write_bytes(path.read_bytes()[:-9])
+
+
+def remove(folder: Path) -> None:
+    (folder / "00000002.json").unlink()
+
+
+def remove_the_newest(folder: Path) -> None:
+    (folder / "00000003.json").unlink()
+
+
+def close_the_gap(folder: Path) -> None:
+    (folder / "00000003.json").replace(folder / "00000002.json")
+
+
+def swap(folder: Path) -> None:
+    second, third = folder / "00000002.json", folder / "00000003.json"
+    content = second.read_bytes()
+    third.replace(second)
+    third.write_bytes(content)
+
+
+def add_a_file(folder: Path) -> None:
+    (folder / "00000002b.json").write_bytes((folder / "00000002.json").read_bytes())
+
+
+def add_an_entry(folder: Path) -> None:
+    """Decide something again, at the end and rightly chained."""
+    last = json.loads((folder / "00000003.json").read_bytes())
+    path = folder / "00000004.json"
+    path.write_text(json.dumps(last))
+    redo(path, number=4, previous=last["sha256"], decision=blocked(path))
+
+
+TAMPERED = [
+    (change, "00000002.json was changed"),
+    (change_with_its_hash, "00000003.json does not follow 00000002.json"),
+    (add_a_space, "00000002.json was changed in its form"),
+    (truncate, "00000002.json is not a ledger entry, or not a whole one"),
+    (remove, "00000002.json was removed"),
+    (close_the_gap, "00000002.json was written as 00000003.json: it was moved"),
+    (swap, "00000002.json was written as 00000003.json: it was moved"),
+    (add_a_file, "00000002b.json is no entry: it was added"),
+    (add_an_entry, "00000004.json decides again what 00000003.json has decided"),
+]
+ONLY_WITH_MEMORY = [
+    (change_with_its_hash, "00000002.json was replaced: {} had another one"),
+    (change_the_newest_with_its_hash, "00000003.json was replaced: {} had another one"),
+    (remove_the_newest, "00000003.json was removed"),
+]
+
+
+@pytest.mark.parametrize(("tamper", "fault"), TAMPERED)
+def test_verify_tampered_is_found_from_the_chain_alone(ledger, tmp_path, tamper, fault):
+    tamper(tmp_path)
+    forget(tmp_path)
+    assert any(found.startswith(fault) for found in ledger.verify())
+
+
+@pytest.mark.parametrize(("tamper", "fault"), ONLY_WITH_MEMORY)
+def test_verify_newest_tampered_is_found_by_whoever_remembers_it(ledger, tmp_path, tamper, fault):
+    anchors = [Anchor(e.number, e.sha256, "MLflow") for e in ledger.entries()]
+    tamper(tmp_path)
+    assert fault.format("this machine") in ledger.verify()
+    forget(tmp_path)
+    assert fault.format("MLflow") not in ledger.verify()
+    assert fault.format("MLflow") in ledger.verify(anchors)
+
+
+@pytest.mark.parametrize(
+    ("tamper", "fault"),
+    [c for c in TAMPERED + ONLY_WITH_MEMORY if c[0] not in (add_a_space, add_an_entry)],
+)
+def test_entries_tampered_can_not_be_read(ledger, tmp_path, tamper, fault):
+    tamper(tmp_path)
+    with pytest.raises(LedgerError, match=r"0000000[23]b?\.json|entry [23] is missing"):
         ledger.decisions()
 
 
-def test_entries_changed_decision_with_its_hash_redone_is_noticed_by_the_next(ledger, tmp_path):
-    path = tmp_path / "00000002.json"
-    other = Ledger(tmp_path / "other")
-    for window, verdict in (("0", "accepted"), ("1", "blocked")):
-        other.record(decision(window, verdict))
-    edit(path, **json.loads((tmp_path / "other" / path.name).read_bytes()))
-    with pytest.raises(LedgerError, match=r"0000000[23]\.json was changed"):
-        ledger.decisions()
-
-
-def test_entries_removed_entry_is_noticed(ledger, tmp_path):
-    (tmp_path / "00000002.json").unlink()
-    with pytest.raises(LedgerError, match="entry 2 is missing"):
-        ledger.decisions()
-    with pytest.raises(LedgerError, match="entry 2 is missing"):
+@pytest.mark.parametrize(("tamper", "fault"), [(remove_the_newest, ""), (add_a_file, "")])
+def test_record_at_a_broken_end_is_refused(ledger, tmp_path, tamper, fault):
+    tamper(tmp_path)
+    with pytest.raises(LedgerError, match=r"is missing|is not a ledger entry"):
         ledger.record(decision("3"))
 
 
-def test_entries_removed_entry_with_the_rest_renamed_is_noticed(ledger, tmp_path):
-    (tmp_path / "00000003.json").replace(tmp_path / "00000002.json")
-    with pytest.raises(LedgerError, match="entry 2 is missing"):
-        ledger.decisions()
+def test_verify_evidence_that_changed_or_is_gone_is_named(tmp_path):
+    evidence = tmp_path / "releases" / "release.json"
+    evidence.parent.mkdir()
+    evidence.write_bytes(b"{}")
+    sha256 = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"  # sha256sum
+    ledger = Ledger(tmp_path / "ledger")
+    ledger.record(decision().model_copy(update={"files": {"releases/release.json": sha256}}))
+    assert ledger.verify() == []
+    evidence.write_bytes(b"{ }")
+    assert ledger.verify() == [
+        "00000001.json: its evidence releases/release.json is not what it was"
+    ]
+    evidence.unlink()
+    assert ledger.verify() == ["00000001.json: its evidence releases/release.json is gone"]
 
 
-def test_entries_file_that_is_no_entry_is_noticed(ledger, tmp_path):
-    (tmp_path / "00000004.json").write_bytes(b"{")
-    with pytest.raises(LedgerError, match=r"00000004\.json is not a ledger entry"):
+def test_index_that_is_not_whole_is_made_again(ledger, tmp_path):
+    index = tmp_path / ".index"
+    whole = index.read_bytes()
+    for torn in (b"", whole[:-7], whole.replace(b"\n2 ", b"\nx "), whole.split(b"\n", 1)[1]):
+        index.write_bytes(torn)
+        assert len(ledger.decisions()) == 3
+        assert index.read_bytes() == whole
+    first = whole.split(b"\n", 1)[0] + b"\n"
+    index.write_bytes(whole + first)  # added by another process at the same time
+    assert len(ledger.decisions()) == 3
+
+
+def test_find_any_unique_beginning_of_an_id_is_enough(ledger):
+    entries = list(ledger.entries())
+    for entry in entries:
+        assert ledger.find(entry.sha256[:12].upper()) == entry
+    with pytest.raises(LedgerError, match="too short"):
+        ledger.find(entries[0].sha256[:3])
+    with pytest.raises(LedgerError, match="no decision's id begins with 'zzzz'"):
+        ledger.find("zzzz")
+
+
+def test_find_beginning_of_several_ids_names_them(ledger, tmp_path):
+    lines = (tmp_path / ".index").read_text().splitlines()
+    alike = [line.split(" ", 2) for line in lines]
+    text = "".join(f"{n} {'abcd' + sha256[4:]} {key}\n" for n, sha256, key in alike[:2])
+    number, sha256, key = alike[2]
+    (tmp_path / ".index").write_text(f"{text}{number} {sha256} {key}\n")
+    with pytest.raises(LedgerError, match="'abcd' is the beginning of 2 ids"):
+        ledger.find("abcd")
+
+
+def test_anchor_is_read_as_it_is_written(ledger):
+    head = ledger.head()
+    assert Anchor.parse(str(head)) == head
+    assert head.number == 3
+    with pytest.raises(LedgerError, match="is no anchor"):
+        Anchor.parse("3:abc")
+
+
+def test_ledger_elsewhere_is_copied_and_its_copies_are_checked(tmp_path):
+    """A folder elsewhere works as a bucket does."""
+    place = LedgerPlace(tmp_path / "copy", str(tmp_path / "origin"))
+    ledger, other = Ledger(place), Ledger(tmp_path / "origin")
+    ledger.record(decision("0"))
+    other.record(decision("1"))
+    assert ledger.decisions() == other.decisions() == [decision("0"), decision("1")]
+    names = ["00000001.json", "00000002.json"]
+    assert sorted(path.name for path in place.folder.glob("*.json")) == names
+    assert ledger.verify() == []
+    (place.folder / names[0]).unlink()
+    assert len(ledger.decisions()) == 2
+    change(place.folder)
+    with pytest.raises(LedgerError, match=r"copy/00000002\.json was changed"):
         ledger.decisions()
+    (fault,) = ledger.verify()
+    assert fault.startswith("00000002.json: its copy")
+    (place.folder / names[1]).unlink()
+    assert len(ledger.decisions()) == 2
+    assert ledger.verify() == []
+
+
+def test_record_reads_nothing_that_was_read_before(ledger, tmp_path):
+    """What is read is counted: the clock of a busy machine proves nothing."""
+    read, read_bytes = [], Path.read_bytes
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "read_bytes", lambda path: read.append(path.name) or read_bytes(path))
+        ledger.record(decision("3"))
+        assert read == []
+        ledger.record(decision("1"))
+        assert read == ["00000002.json"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ratchet.settings import PROJECT, Lake, Settings
+from ratchet.settings import PROJECT, Lake, LedgerPlace, Settings
 from ratchet.window import Window
 
 WINDOW = Window.parse("2013-03-01T0000--2013-03-08T0000")
@@ -24,7 +24,7 @@ def test_settings_environment_says_where(settings, tmp_path):
 
 @pytest.mark.parametrize("value", [None, ""])
 def test_settings_empty_environment_means_the_project(monkeypatch, value):
-    for name in ("RATCHET_HOME", "RATCHET_USE_CASES", "RATCHET_REGION"):
+    for name in ("RATCHET_HOME", "RATCHET_USE_CASES", "RATCHET_REGION", "RATCHET_LEDGER"):
         monkeypatch.delenv(name, raising=False)
         if value is not None:
             monkeypatch.setenv(name, value)
@@ -48,7 +48,9 @@ def test_settings_mlflow_uri_is_local_unless_the_environment_says_other(settings
 def test_lake_folders_are_inside_it_and_apart_from_each_other(settings):
     lake = settings.lake("flights")
     properties = [name for name, value in vars(Lake).items() if isinstance(value, property)]
+    properties.remove("ledger")
     paths = [
+        lake.ledger.folder,
         lake.landing("weather", WINDOW),
         lake.landing("schedules", WINDOW),
         lake.work(WINDOW),
@@ -59,6 +61,14 @@ def test_lake_folders_are_inside_it_and_apart_from_each_other(settings):
     assert not any(a.is_relative_to(b) for a in paths for b in paths if a is not b)
     others = [settings.lake("trains").root, settings.inbox, settings.mlflow]
     assert not any(path.is_relative_to(other) for path in paths for other in others)
+
+
+def test_settings_ledger_lies_in_the_lake_unless_the_environment_says_other(settings, monkeypatch):
+    assert settings.lake("flights").ledger == LedgerPlace(settings.lake("flights").root / "ledger")
+    monkeypatch.setenv("RATCHET_LEDGER", "s3://bucket/ledgers/")
+    place = Settings.load().lake("flights").ledger
+    assert place.folder == settings.lake("flights").root / "ledger"
+    assert place.origin == "s3://bucket/ledgers/flights"
 
 
 def test_settings_region_is_that_of_the_environment(monkeypatch):

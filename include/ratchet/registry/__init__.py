@@ -1,6 +1,12 @@
 """Releases: packaging, registering, promoting, and finding the champion of a moment."""
 
-from ratchet.registry.promotion import champion_at, first_champion, promote, refuse
+from ratchet.registry.promotion import (
+    champion_at,
+    first_champion,
+    ledger_anchors,
+    promote,
+    refuse,
+)
 from ratchet.registry.registration import register
 from ratchet.registry.release import Release, load_release
 from ratchet.registry.tracking import initialise
@@ -10,6 +16,7 @@ __all__ = [
     "champion_at",
     "first_champion",
     "initialise",
+    "ledger_anchors",
     "load_release",
     "promote",
     "refuse",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 
 from ratchet.decision import Clause, Decision, Kind
 from ratchet.errors import ReleaseError
-from ratchet.ledger import Ledger
-from ratchet.registry.release import Release, load_release
+from ratchet.ledger import Anchor, Ledger
+from ratchet.registry.release import MANIFEST_FILE, Release, load_release
 from ratchet.registry.tracking import CHAMPION, Tracking
 from ratchet.settings import Settings
 from ratchet.spec import Spec
@@ -76,12 +77,22 @@ def promote(spec: Spec, window: Window, settings: Settings, version: str) -> Dec
         clauses=tuple(clauses),
         subject={"version": version, **model},
         evidence={"release_sha256": release.sha256},
+        files={f"releases/{version}/{MANIFEST_FILE}": release.sha256},
     )
-    decision = Ledger(settings.lake(spec.name).ledger).record(decision)
+    entry = Ledger(settings.lake(spec.name).ledger).append(decision)
     tracking = Tracking.of(spec, settings)
     tracking.tag_verdict(version, "promoted")
+    tracking.tag_anchor(version, Anchor(entry.number, entry.sha256))
     tracking.set_alias(CHAMPION, _promotions(spec, settings)[-1].subject["version"])
-    return decision
+    return entry.decision
+
+
+def ledger_anchors(spec: Spec, settings: Settings) -> list[Anchor]:
+    """Return what MLflow remembers of the ledger: the entry of each promotion."""
+    local = settings.mlflow_uri.removeprefix("sqlite:///")
+    if local != settings.mlflow_uri and not Path(local).exists():
+        return []
+    return Tracking.of(spec, settings).anchors()
 
 
 def refuse(spec: Spec, window: Window, settings: Settings, version: str) -> None:

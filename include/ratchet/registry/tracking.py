@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ratchet.ledger import Anchor
 from ratchet.problems import problem_of
 from ratchet.settings import Settings
 from ratchet.spec import Spec
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 CHALLENGER, CHAMPION = "challenger", "champion"
 VERDICT = "verdict"
+ANCHOR = "ledger"
 
 
 def initialise(settings: Settings) -> None:
@@ -133,6 +135,18 @@ class Tracking:
         aliases = self.client.get_registered_model(self.name).aliases
         if str(aliases.get(CHALLENGER)) == version:  # the SQL store gives an int, the server text
             self.client.delete_registered_model_alias(self.name, CHALLENGER)
+
+    def tag_anchor(self, version: str, anchor: Anchor) -> None:
+        """Remember the ledger's entry of a version's promotion, where the ledger is not."""
+        self.client.set_model_version_tag(self.name, version, ANCHOR, str(anchor))
+
+    def anchors(self) -> list[Anchor]:
+        """Return the entries that versions remember."""
+        return [
+            Anchor.parse(found.tags[ANCHOR], f"MLflow's version {found.version}")
+            for found in self.client.search_model_versions(f"name = '{self.name}'")
+            if ANCHOR in found.tags
+        ]
 
     def set_alias(self, alias: str, version: str) -> None:
         """Let an alias point to a version."""

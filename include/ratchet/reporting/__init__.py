@@ -1,8 +1,19 @@
 """Telling people what happened: in the terminal, and as a page."""
 
 from ratchet.reporting.data import data_report
+from ratchet.reporting.decisions import explain_decision, list_decisions
 from ratchet.reporting.page import write_html
 from ratchet.reporting.summary import FeedCount, Summary, Week, summarise
 from ratchet.reporting.text import render_text
 
-__all__ = ["FeedCount", "Summary", "Week", "data_report", "render_text", "summarise", "write_html"]
+__all__ = [
+    "FeedCount",
+    "Summary",
+    "Week",
+    "data_report",
+    "explain_decision",
+    "list_decisions",
+    "render_text",
+    "summarise",
+    "write_html",
+]

@@ -9,6 +9,7 @@ from ratchet.warehouse.compiled import LAKE, compile_project
 from ratchet.warehouse.invocation import warm
 from ratchet.warehouse.publish import (
     Publication,
+    ledger_anchors,
     publish,
     read_features,
     read_outcomes,
@@ -33,6 +34,7 @@ __all__ = [
     "build",
     "compile_project",
     "describe_snapshot",
+    "ledger_anchors",
     "load_snapshot",
     "open_blocks",
     "publish",

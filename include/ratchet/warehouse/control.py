@@ -8,7 +8,7 @@ import duckdb
 
 from ratchet.settings import Lake, Settings
 from ratchet.spec.types import Spec
-from ratchet.storage import atomic_path
+from ratchet.storage import atomic_path, write_new
 from ratchet.warehouse.artifacts import FAILED_ROWS, RESULTS
 from ratchet.window import Window
 
@@ -160,3 +160,5 @@ def _write_empty_tables(spec: Spec, lake: Lake) -> None:
             nulls = ", ".join(f'null::{kind} as "{name}"' for name, kind in columns.items())
             with atomic_path(path) as draft, duckdb.connect() as connection:
                 connection.execute(f"copy (select {nulls} limit 0) to '{draft}'")
+    # the ledger is text
+    write_new(lake.root / "ledger.none" / "none.json", b"")

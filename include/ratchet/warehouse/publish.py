@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from ratchet.decision import Clause
 from ratchet.errors import BuildError
+from ratchet.ledger import Anchor, Ledger
 from ratchet.settings import Settings
 from ratchet.spec import Spec, refuse_other_region
 from ratchet.storage import atomic_path, copy_file, write_atomic
@@ -77,6 +78,18 @@ def publish(spec: Spec, window: Window, settings: Settings) -> Publication:
     _record(spec, window, settings, subject, reports, causes)
     features = [block for block in blocks if block.table_name == _features(spec)]
     return Publication(lake.published, windows, _why(spec, features))
+
+
+def ledger_anchors(spec: Spec, settings: Settings) -> list[Anchor]:
+    """Return what the published copy remembers of the ledger: its head when it was published."""
+    path = settings.lake(spec.name).published
+    if not path.exists():
+        return []
+    with duckdb.connect(path, read_only=True) as connection:
+        if "control.ledger_head" not in _kinds(connection):
+            return []
+        found = connection.execute("select anchor from control.ledger_head").fetchall()
+    return [Anchor.parse(anchor, "the published copy") for (anchor,) in found]
 
 
 def why_blocked(
@@ -214,6 +227,11 @@ def _hold_back(
             )
             connection.register("open_blocks", rows)
             connection.execute("create or replace table control.held as from open_blocks")
+            head = Ledger(settings.lake(spec.name).ledger).head()
+            connection.execute(
+                "create or replace table control.ledger_head as select unnest(?) as anchor",
+                [[str(head)] if head else []],
+            )
             connection.execute(
                 'create or replace table control.waiting as select unnest(?) as "window", '
                 "?::varchar as released_by",

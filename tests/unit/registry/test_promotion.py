@@ -7,7 +7,14 @@ from ratchet.decision import Clause, Decision
 from ratchet.errors import ReleaseError
 from ratchet.evaluation import evaluate, judge, load_evidence
 from ratchet.ledger import Ledger
-from ratchet.registry import champion_at, first_champion, promote, refuse, register
+from ratchet.registry import (
+    champion_at,
+    first_champion,
+    ledger_anchors,
+    promote,
+    refuse,
+    register,
+)
 from ratchet.registry.tracking import Tracking
 from ratchet.training import train
 
@@ -89,6 +96,20 @@ def test_promote_again_changes_nothing(accepted):
     assert len(Ledger(lake.lake.ledger).decisions("promotion")) == 1
     assert register(lake.spec, FIRST, lake.settings, "by hand") == version
     assert registry(lake) == ({"champion": "1"}, {"1": "promoted"})
+
+
+def test_promote_lets_mlflow_remember_its_entry_and_names_the_release(accepted):
+    lake, version = accepted
+    assert ledger_anchors(lake.spec, lake.settings) == []
+    promote(lake.spec, FIRST, lake.settings, version)
+    ledger = Ledger(lake.lake.ledger)
+    (anchor,) = ledger_anchors(lake.spec, lake.settings)
+    assert (str(anchor), anchor.where) == (str(ledger.head()), "MLflow's version 1")
+    assert ledger.verify([anchor]) == []
+    manifest = lake.lake.releases / version / "release.json"
+    manifest.write_bytes(manifest.read_bytes() + b" ")
+    (fault,) = ledger.verify()
+    assert "its evidence releases/1/release.json is not what it was" in fault
 
 
 def test_promote_later_version_takes_over_and_the_first_stays_known(second):

@@ -9,7 +9,7 @@ from three_weeks import LATER, day
 from ratchet.errors import BuildError
 from ratchet.ledger import Ledger
 from ratchet.settings import Settings
-from ratchet.warehouse import publish, read_features, read_outcomes
+from ratchet.warehouse import ledger_anchors, publish, read_features, read_outcomes
 
 LAST = LATER[-1]
 
@@ -33,6 +33,33 @@ def test_publish_again_gives_the_same_and_decides_nothing_new(copy, flights_spec
         assert reader.execute("select count(*) from gold.feat_flights").fetchone()[0] > len(before)
     pd.testing.assert_frame_equal(read_features(flights_spec, LAST, copy), before)
     assert len(Ledger(copy.lake("flights").ledger).decisions("data")) == 1
+
+
+def test_published_decisions_are_those_of_the_ledger_also_the_later_ones(three_weeks):
+    lake = three_weeks.lake("flights")
+    with duckdb.connect(lake.published, read_only=True) as connection:
+        found = connection.execute(
+            "select decision_id, kind, verdict, reasons, evidence_sha256 "
+            "from gold.mon_decisions order by entry_number"
+        ).fetchall()
+    entries = list(Ledger(lake.ledger).entries())
+    assert len(entries) > 0
+    assert found == [
+        (e.sha256, d.kind, d.verdict, " ".join(d.reasons), e.evidence_sha256)
+        for e, d in ((entry, entry.decision) for entry in entries)
+    ]
+
+
+def test_published_copy_remembers_the_ledgers_head(copy, flights_spec):
+    publish(flights_spec, LAST, copy)
+    ledger = Ledger(copy.lake("flights").ledger)
+    (anchor,) = ledger_anchors(flights_spec, copy)
+    assert str(anchor) == str(ledger.head())
+    folder = copy.lake("flights").ledger.folder
+    (folder / f"{anchor.number:08d}.json").unlink()
+    (folder / ".index").unlink()
+    assert ledger.verify() == []
+    assert ledger.verify([anchor]) == [f"{anchor.number:08d}.json was removed"]
 
 
 def test_publish_of_other_files_than_were_built_is_refused(copy, flights_spec):
