@@ -124,7 +124,7 @@ def test_service_secrets_come_from_the_environment_only(name):
 def test_compose_variables_are_those_of_the_example_and_none_has_a_value():
     used = re.findall(r"(?<!\$)\$\{(\w+)([^}]*)\}", TEXT)
     assert used
-    optional = {"RATCHET_REGION"}
+    optional = {"RATCHET_LEDGER", "RATCHET_REGION"}
     assert all(rest == (":-" if name in optional else ":?see .env.example") for name, rest in used)
     example = dict(line.split("=", 1) for line in EXAMPLE.splitlines() if re.match(r"\w", line))
     assert set(example) == {name for name, _ in used}
