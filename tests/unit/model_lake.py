@@ -26,7 +26,18 @@ def small(spec: Spec) -> Spec:
     training = spec.training.model_copy(update={"min_rows": 1000})
     plausible = {"roc_auc": spec.gate.plausible["roc_auc"].model_copy(update={"worst": 0.6})}
     gate = spec.gate.model_copy(update={"min_holdout_rows": 500, "plausible": plausible})
-    return spec.model_copy(update={"training": training, "gate": gate})
+    # features are normal deviates here, so a fixed case in real units means nothing
+    behaviour = {
+        name: each for name, each in spec.evaluation.behaviour.items() if each.test != "canary"
+    }
+    evaluation = spec.evaluation.model_copy(
+        update={
+            "behaviour": behaviour,
+            "slices": spec.evaluation.slices.model_copy(update={"min_rows": 50}),
+            "fairness": spec.evaluation.fairness.model_copy(update={"min_rows": 50}),
+        }
+    )
+    return spec.model_copy(update={"training": training, "evaluation": evaluation, "gate": gate})
 
 
 def flights(spec: Spec, window: Window, seed: int = 0) -> pd.DataFrame:

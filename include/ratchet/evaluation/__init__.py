@@ -2,10 +2,18 @@
 
 from ratchet.evaluation.evidence import (
     EVIDENCE_FILE,
+    BehaviourTest,
+    Blessing,
     Challenger,
     Champion,
+    Disturbance,
     Evidence,
-    LoadCheck,
+    Examination,
+    Fold,
+    Group,
+    Rate,
+    Refusals,
+    Slices,
     load_evidence,
 )
 from ratchet.evaluation.gate import judge
@@ -14,12 +22,20 @@ from ratchet.evaluation.metrics import Difference, Quality, difference, measure
 
 __all__ = [
     "EVIDENCE_FILE",
+    "BehaviourTest",
+    "Blessing",
     "Challenger",
     "Champion",
     "Difference",
+    "Disturbance",
     "Evidence",
-    "LoadCheck",
+    "Examination",
+    "Fold",
+    "Group",
     "Quality",
+    "Rate",
+    "Refusals",
+    "Slices",
     "difference",
     "evaluate",
     "judge",

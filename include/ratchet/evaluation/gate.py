@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ratchet.decision import Clause, Decision
 from ratchet.errors import EvidenceError
-from ratchet.evaluation.evidence import Challenger, Evidence
+from ratchet.evaluation.evidence import Blessing, Challenger, Evidence
 from ratchet.spec import Spec
 
 
@@ -37,8 +37,8 @@ def judge(evidence: Evidence, spec: Spec) -> Decision:
         *_not_too_good(best, spec),
         _better_than_baseline(evidence, best, spec),
         _not_worse_than_champion(evidence, best, spec),
-        _answers_when_loaded(best),
-        _same_answers(best, spec),
+        _nothing_missing(evidence, spec),
+        *_blessed(evidence.examination.blessing, spec),
     )
     return Decision(
         kind="release",
@@ -143,31 +143,69 @@ def _not_worse_than_champion(evidence: Evidence, best: Challenger, spec: Spec) -
     )
 
 
-def _answers_when_loaded(best: Challenger) -> Clause:
-    check = best.when_loaded
-    found = "answers" if check.answers else "does not answer"
-    if check.answers and not check.refuses_missing_column:
-        found = "answers even without one of its features"
+def _nothing_missing(evidence: Evidence, spec: Spec) -> Clause:
+    holes = evidence.holes(spec)
+    told = f" {', '.join(holes)} was not." if holes else ""
     return Clause(
-        name="answers_when_loaded",
-        passed=check.answers and check.refuses_missing_column,
-        observed=found,
-        required="answers",
-        text=f"Read back from disk, it {found}.",
+        name="nothing_missing",
+        passed=not holes,
+        observed=float(len(holes)),
+        required=0.0,
+        text=f"All that the spec declares must have been measured.{told}",
     )
 
 
-def _same_answers(best: Challenger, spec: Spec) -> Clause:
-    observed, allowed = best.when_loaded.max_difference, spec.gate.max_prediction_difference
-    return Clause(
+def _blessed(found: Blessing, spec: Spec) -> Iterator[Clause]:
+    serving = spec.evaluation.serving
+    answered = found.refuses.answered
+    if found.failure is not None:
+        text = f"In a clean process it failed: {found.failure}"
+    elif found.other_versions:
+        text = "The clean process has other versions than it was made with: " + ", ".join(
+            f"{name} {version}" for name, version in found.other_versions.items()
+        )
+    else:
+        text = "In a clean process with the versions that it was made with, it answers."
+    is_served = found.failure is None and not found.other_versions
+    yield Clause(
+        name="served",
+        passed=is_served,
+        observed="answers" if is_served else "does not answer",
+        required="answers",
+        text=text,
+    )
+    refuses = not answered and found.ignores_unknown
+    yield Clause(
+        name="refuses_what_is_wrong",
+        passed=refuses,
+        observed=", ".join(answered) or ("refuses" if refuses else "an unknown column"),
+        required="refuses",
+        text="It must refuse a missing column, a wrong type and no rows, and ignore an unknown "
+        f"column; it does{'' if refuses else ' not'}.",
+    )
+    observed, allowed = found.max_difference, spec.gate.max_prediction_difference
+    yield Clause(
         name="same_answers",
-        passed=observed is not None and observed <= allowed,
+        passed=observed is not None and observed <= allowed and found.is_repeatable,
         observed="no answers" if observed is None else observed,
         required=allowed,
         text="There are no answers to compare with those in training."
         if observed is None
-        else f"Its answers differ from those in training by {observed:g}; {allowed:g} is allowed.",
+        else f"Its answers differ from those in training by {observed:g}; {allowed:g} is allowed."
+        + ("" if found.is_repeatable else " Asked twice, it answered differently."),
     )
+    for name, measured, limit, what in (
+        ("fast_enough", found.row_p95_ms, serving.max_row_ms, "ms for 95 of 100 single rows"),
+        ("small_enough", found.peak_memory_mb, serving.max_memory_mb, "MB of memory"),
+    ):
+        yield Clause(
+            name=name,
+            passed=measured is not None and measured <= limit,
+            observed="no answers" if measured is None else measured,
+            required=limit,
+            text=f"It needs {'?' if measured is None else f'{measured:g}'} {what}; "
+            f"{limit:g} is allowed.",
+        )
 
 
 def _per_unit(spec: Spec) -> str:

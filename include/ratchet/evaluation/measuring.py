@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ratchet.errors import EvidenceError, RatchetError
-from ratchet.evaluation.evidence import EVIDENCE_FILE, Challenger, Champion, Evidence, LoadCheck
+from ratchet.errors import EvidenceError
+from ratchet.evaluation.evidence import EVIDENCE_FILE, Challenger, Champion, Evidence
+from ratchet.evaluation.examining import examine
 from ratchet.evaluation.metrics import Quality, difference, measure
 from ratchet.problems import Answers, Problem, problem_of
 from ratchet.settings import Settings
@@ -19,10 +20,8 @@ from ratchet.storage import write_atomic
 from ratchet.training import (
     HOLDOUT_FILE,
     MODEL_FILE,
-    Candidate,
     candidate_folder,
     load_candidate,
-    load_model,
     split,
 )
 from ratchet.window import Window
@@ -66,11 +65,11 @@ def evaluate(spec: Spec, window: Window, snapshot_id: str, settings: Settings) -
         champion = Champion(
             version=release.version, train_end=release.candidate.train_end, quality=quality
         )
-    challengers = {}
+    challengers, answered = {}, {}
     for name, candidate in candidates.items():
         folder = candidate_folder(spec, window, name, settings)
-        answers = _answers_in_training(problem, rows, folder)
-        quality, costs = measure(problem, answers, rows, f"candidate {name}")
+        answered[name] = _answers_in_training(problem, rows, folder)
+        quality, costs = measure(problem, answered[name], rows, f"candidate {name}")
         challengers[name] = Challenger(
             model_sha256=hashlib.sha256((folder / MODEL_FILE).read_bytes()).hexdigest(),
             quality=quality,
@@ -80,8 +79,21 @@ def evaluate(spec: Spec, window: Window, snapshot_id: str, settings: Settings) -
             if champion_losses is None
             else difference(costs, champion_losses, moments),
             against_baseline=difference(costs, losses[best_baseline], moments),
-            when_loaded=_check_loaded(problem, candidate, rows, folder / MODEL_FILE, answers),
         )
+    best = min(challengers, key=lambda name: _rank(challengers[name].quality, spec))
+    rival = (best_baseline, losses[best_baseline])
+    if release and champion_losses is not None:
+        rival = (f"champion {release.version}", champion_losses)
+    examination = examine(
+        problem,
+        parts,
+        candidates[best],
+        candidate_folder(spec, window, best, settings),
+        answered[best],
+        rival=rival,
+        baseline=losses[best_baseline],
+        kept=settings.lake(spec.name).work(window) / "blessings",
+    )
     try:
         evidence = Evidence(
             use_case=spec.name,
@@ -93,8 +105,9 @@ def evaluate(spec: Spec, window: Window, snapshot_id: str, settings: Settings) -
             candidates=challengers,
             baselines=baselines,
             champion=champion,
-            best=min(challengers, key=lambda name: _rank(challengers[name].quality, spec)),
+            best=best,
             best_baseline=best_baseline,
+            examination=examination,
         )
     except ValueError as error:
         raise EvidenceError(f"{spec.name} {window}: {error}") from error
@@ -110,31 +123,6 @@ def _answers_in_training(problem: Problem, rows: pd.DataFrame, folder: Path) -> 
     if stored[key].tolist() != rows[key].tolist():
         raise EvidenceError(f"{folder / HOLDOUT_FILE} answers other rows; train it again")
     return problem.answers_in(stored)
-
-
-def _check_loaded(
-    problem: Problem, candidate: Candidate, rows: pd.DataFrame, path: Path, answers: Answers
-) -> LoadCheck:
-    """Read a model from disk and compare its answers with those in training."""
-    features = list(candidate.features)
-    try:
-        model = load_model(path.read_bytes(), candidate.trusted_types)
-        loaded = problem.answer(model, rows, features)
-    except (RatchetError, OSError, ValueError):
-        return LoadCheck(answers=False, refuses_missing_column=False, max_difference=None)
-    return LoadCheck(
-        answers=True,
-        refuses_missing_column=_refuses(problem, model, rows[features[1:]]),
-        max_difference=problem.max_difference(loaded, answers),
-    )
-
-
-def _refuses(problem: Problem, model: object, frame: pd.DataFrame) -> bool:
-    try:
-        problem.ask(model, frame)
-    except ValueError:
-        return True
-    return False
 
 
 def _rank(quality: Quality, spec: Spec) -> tuple[float, float]:

@@ -115,6 +115,29 @@ class Binary(Problem):
         brier = rate(float(((answers - positive) ** 2).mean()))
         return {"roc_auc": None, "pr_auc": None, "brier": brier}
 
+    def probabilities(
+        self, answers: Answers, labels: pd.Series
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Return the answers, and whether labels were true."""
+        return answers, labels.to_numpy(bool)
+
+    def fortunes(self, answers: Answers, rows: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
+        """Return who is acted on, of all and by what turned out, and what answers are above it.
+
+        References
+        ----------
+        Hardt, Price and Srebro, *Equality of Opportunity in Supervised Learning* (2016): the two
+        shares by label; equal where nobody is acted on more often than others of the same label.
+        """
+        acted = (answers >= self.costs.threshold).astype(np.float64)
+        positive = rows[self.spec.gold.label].to_numpy(bool)
+        return {
+            "acted_share": acted,
+            "acted_share_of_positives": np.where(positive, acted, np.nan),
+            "acted_share_of_negatives": np.where(positive, np.nan, acted),
+            "answer_above_label": answers - positive,
+        }
+
     def is_event(self, labels: pd.Series) -> NDArray[np.bool_]:
         """Return the labels themselves."""
         return labels.to_numpy(bool)

@@ -138,6 +138,25 @@ class Multiclass(Problem):
             "log_loss": float(log_loss(true, shares, labels=codes)),
         }
 
+    def probabilities(
+        self, answers: Answers, labels: pd.Series
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Return the probability of the likeliest class, and whether it was the true one.
+
+        References
+        ----------
+        Guo et al., *On Calibration of Modern Neural Networks* (2017), section 2: confidence.
+        """
+        return answers.max(axis=1).clip(max=1.0), answers.argmax(axis=1) == self.target(labels)
+
+    def fortunes(self, answers: Answers, rows: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
+        """Return which class is chosen, and whether it is the true one."""
+        chosen = self.decide(answers, rows)["chosen_class"]
+        return {
+            "right_share": (chosen == rows[self.spec.gold.label]).astype(np.float64).to_numpy(),
+            **{f"{each}_share": (chosen == each).astype(np.float64) for each in self.costs.classes},
+        }
+
     def is_event(self, labels: pd.Series) -> NDArray[np.bool_]:
         """Return whether a label is of the most frequent class."""
         events: Any = (labels == labels.mode().iloc[0]).to_numpy(bool)

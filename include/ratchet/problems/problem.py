@@ -209,6 +209,24 @@ class Problem(ABC):
             What `decide` stored, with a column `label`; at least one row.
         """
 
+    def probabilities(
+        self,
+        answers: Answers,  # noqa: ARG002
+        labels: pd.Series,  # noqa: ARG002
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]] | None:
+        """Return how likely answers said that something was, and whether it was so.
+
+        None for kinds that say nothing of the sort: those without `costs.has_probabilities`.
+        """
+        return None
+
+    def fortunes(self, answers: Answers, rows: pd.DataFrame) -> dict[str, NDArray[np.float64]]:  # noqa: ARG002
+        """Return what a decision is to whom it concerns, row by row, by name.
+
+        A group's mean of one is its rate. NaN where a row does not count.
+        """
+        return {}
+
     def is_event(self, labels: pd.Series) -> NDArray[np.bool_]:
         """Return a yes or no for each label: what a column that knows it would separate."""
         values = labels.to_numpy(np.float64)

@@ -79,6 +79,17 @@ class Ranking(Problem):
         labels = rows["label"].to_numpy(np.float64)
         return self.losses_of({"position": _positions(labels, rows["group_id"])}, labels)
 
+    def fortunes(self, answers: Answers, rows: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
+        """Return how many people see each row, of all and of those that are relevant.
+
+        References
+        ----------
+        Singh and Joachims, *Fairness of Exposure in Rankings* (2018).
+        """
+        seen = self._seen(self.decide(answers, rows)["position"])
+        relevant = rows[self.spec.gold.label].to_numpy(np.float64) > 0
+        return {"seen_share": seen, "seen_share_of_relevant": np.where(relevant, seen, np.nan)}
+
     def why_unmeasurable(self, labels: pd.Series) -> str | None:
         """Say why answers can't be measured on these labels; None if they can."""
         if not (labels > 0).any():

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ratchet.errors import EvidenceError
 from ratchet.problems.problem import Answers, Columns, Problem, is_finite, rate
@@ -70,6 +70,11 @@ class Regression(Problem):
         labels = stored["label"].to_numpy(np.float64)
         found = _errors(self.answers_in(stored), labels)
         return {name: rate(value) for name, value in found.items()}
+
+    def fortunes(self, answers: Answers, rows: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
+        """Return by how much each answer is off, with and without its sign."""
+        off = answers - rows[self.spec.gold.label].to_numpy(np.float64)
+        return {"answer_above_label": off, "distance": np.abs(off)}
 
     def why_unmeasurable(self, labels: pd.Series) -> str | None:
         """Say why answers can't be measured on these labels; None if they can."""

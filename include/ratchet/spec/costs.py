@@ -39,7 +39,8 @@ class CostsBase(Model):
     first; `realised`, how many of them are; `columns`, SQL types of what a prediction holds;
     `watched`, the one of these whose drift is watched; `policies`, what decisions are compared with
     besides models and the rule, by name; `do_nothing`, the one of these that leaves units alone;
-    `acts`, the one of `columns` that says whether a unit is acted on.
+    `acts`, the one of `columns` that says whether a unit is acted on; `has_probabilities`, whether
+    answers are such.
     """
 
     unit: str = Field(description="For example points, or USD.")
@@ -55,6 +56,7 @@ class CostsBase(Model):
     policies: ClassVar[dict[str, str]]
     do_nothing: ClassVar[str | None] = None
     acts: ClassVar[str | None] = None
+    has_probabilities: ClassVar[bool] = False
 
     @property
     def realised_metrics(self) -> dict[str, Metric]:
@@ -114,6 +116,7 @@ class BinaryCosts(CostsBase):
     }
     do_nothing = "never"
     acts = "is_acted"
+    has_probabilities = True
 
     @property
     def threshold(self) -> float:
@@ -165,6 +168,7 @@ class MulticlassCosts(CostsBase):
     columns = {"probabilities": "double[]", "chosen_class": "varchar"}
     watched = "chosen_class"
     policies = {"perfect": "Perfect foresight"}
+    has_probabilities = True
 
     @property
     def classes(self) -> tuple[str, ...]:

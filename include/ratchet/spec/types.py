@@ -306,6 +306,123 @@ class Training(Model):
     seed: int = Field(ge=0, description="Of every random choice, so that a run can be repeated.")
 
 
+class Guard(Model):
+    """Parts of the data in which a candidate must not lose what it gains elsewhere."""
+
+    columns: tuple[Annotated[tuple[Name, ...], Field(min_length=1)], ...] = Field(
+        default=(),
+        description="Features whose levels are the parts, each a list of columns: [[origin], "
+        "[carrier, origin]]. Numeric ones are cut into quantiles.",
+    )
+    max_regret_per_unit: float = Field(
+        ge=0, description="Cost per decision that a part may lose, in the unit of costs."
+    )
+    min_rows: int = Field(gt=0, description="A part with fewer rows says too little.")
+
+
+class Invariance(Model):
+    """What must not matter: the answer hardly moves when a feature is given other values."""
+
+    test: Literal["invariance"] = Field(description="An invariance.")
+    reason: str = Field(min_length=1, description="Why it must hold, for who reads the verdict.")
+    feature: Name = Field(description="Feature that is given the values, in every row.")
+    values: tuple[float | str, ...] = Field(min_length=2, description="The values.")
+    max_change: float = Field(
+        ge=0,
+        description="Mean over the rows of the largest answer less the smallest, at most; where "
+        "answers are texts, share of rows that change.",
+    )
+
+
+class Direction(Model):
+    """What must count in one direction: answers rise on average when features do."""
+
+    test: Literal["direction"] = Field(description="A direction.")
+    reason: str = Field(min_length=1, description="Why it must hold, for who reads the verdict.")
+    add: dict[Name, float] = Field(
+        min_length=1, description="What is added to numeric features, in every row."
+    )
+    least: float = Field(description="Least mean change of the answers.")
+    most: float = Field(description="Greatest mean change of the answers.")
+
+
+class Canary(Model):
+    """One fixed case whose answer people know. Features that are not named are missing."""
+
+    test: Literal["canary"] = Field(description="A canary.")
+    reason: str = Field(min_length=1, description="Why it must hold, for who reads the verdict.")
+    row: dict[Name, float | str] = Field(min_length=1, description="Values by feature.")
+    least: float | None = Field(default=None, description="Least answer, if it is a number.")
+    most: float | None = Field(default=None, description="Greatest answer, if it is a number.")
+    among: tuple[str, ...] | None = Field(
+        default=None, min_length=1, description="Allowed answers, if they are texts."
+    )
+
+    @model_validator(mode="after")
+    def _asks_for_one(self) -> Self:
+        if (self.least is None) != (self.most is None) or (self.least is None) == (
+            self.among is None
+        ):
+            raise ValueError("any answer would do; give least and most, or among")
+        return self
+
+
+Behaviour = Annotated[
+    Invariance | Direction | Canary,
+    Field(discriminator="test", description="What a model must answer, whatever its metrics."),
+]
+
+
+class Serving(Model):
+    """What a packaged model may need to answer, in a clean process."""
+
+    max_row_ms: float = Field(
+        default=1000, gt=0, description="Milliseconds for one row, for 95 of 100 of them."
+    )
+    max_memory_mb: float = Field(
+        default=2000, gt=0, description="Megabytes of the whole process, at most."
+    )
+    max_seconds: float = Field(
+        default=120, gt=0, description="Seconds for all that is asked of it; then it is ended."
+    )
+
+
+class Evaluation(Model):
+    """What is measured of a candidate, besides what it costs. All of it reaches the gate."""
+
+    folds: int = Field(
+        default=2,
+        ge=0,
+        description="Earlier holdouts, each judged by a model of the same estimator that was "
+        "fitted on what was known before it.",
+    )
+    fold_rows: int = Field(
+        default=20_000,
+        gt=0,
+        description="Rows that these are fitted on, the last ones: to see whether an estimator is "
+        "good at all times does not take the whole past.",
+    )
+    bins: int = Field(
+        default=4, ge=2, description="Quantiles that numeric features are cut into for slices."
+    )
+    slices: Guard = Field(
+        default=Guard(max_regret_per_unit=0, min_rows=200),
+        description="Key slices, against the champion or else the best baseline. The worst of all "
+        "others are searched for in any case, with the same limits.",
+    )
+    fairness: Guard | None = Field(
+        default=None,
+        description="Groups that must not be worse off than under the best baseline. Leave out "
+        "where decisions concern no groups.",
+    )
+    behaviour: dict[Name, Behaviour] = Field(
+        default={}, description="What a model must answer, whatever its metrics, by name."
+    )
+    serving: Serving = Field(
+        default=Serving(), description="What the packaged model may need, in a clean process."
+    )
+
+
 class Plausible(Model):
     """Between which values of a metric a candidate is believed, both included."""
 
@@ -448,6 +565,9 @@ class Spec(Model):
     costs: Costs
     rule: Rule
     training: Training
+    evaluation: Evaluation = Field(
+        default=Evaluation(), description="What is measured of a candidate, besides its cost."
+    )
     gate: Gate
     monitoring: Monitoring
     retraining: Retraining

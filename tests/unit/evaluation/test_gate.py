@@ -2,19 +2,22 @@ import math
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from examined import BLESSED, examined
 
 from ratchet.errors import EvidenceError
 from ratchet.evaluation import (
+    Blessing,
     Challenger,
     Champion,
     Difference,
     Evidence,
-    LoadCheck,
     Quality,
+    Slices,
     judge,
     load_evidence,
 )
-from ratchet.settings import Settings
+from ratchet.settings import PROJECT, Settings
+from ratchet.spec import load_spec
 from ratchet.spec.types import Gate
 from ratchet.storage import write_atomic
 from ratchet.window import Window
@@ -30,7 +33,7 @@ GATE = Gate(
     max_prediction_difference=0.0,
 )
 SAME = Difference(mean_per_unit=-0.5, standard_error=0.2, days=14, t=-2.5)
-LOADED = LoadCheck(answers=True, refuses_missing_column=True, max_difference=0.0)
+FLIGHTS = load_spec(PROJECT / "include" / "use_cases" / "flights.yaml")
 
 
 def quality(cost, roc_auc=0.76, rows=ROWS):
@@ -41,7 +44,17 @@ def quality(cost, roc_auc=0.76, rows=ROWS):
     )
 
 
-def evidence(cost=23.0, roc_auc=0.76, champion_cost=23.5, rule_cost=24.5, loaded=LOADED, rows=ROWS):
+def blessed(**changes):
+    return BLESSED.model_copy(update=changes)
+
+
+def answers(request):
+    return BLESSED.refuses.model_copy(update={request: False})
+
+
+def evidence(
+    cost=23.0, roc_auc=0.76, champion_cost=23.5, rule_cost=24.5, blessing=BLESSED, rows=ROWS
+):
     champion = champion_cost and Champion(
         version="3", train_end=CUT, quality=quality(champion_cost, rows=rows)
     )
@@ -60,13 +73,13 @@ def evidence(cost=23.0, roc_auc=0.76, champion_cost=23.5, rule_cost=24.5, loaded
                 train_end=CUT,
                 against_champion=SAME if champion else None,
                 against_baseline=SAME,
-                when_loaded=loaded,
             )
         },
         baselines={"rule": quality(rule_cost, 0.66, rows), "constant": quality(26.6, 0.5, rows)},
         champion=champion,
         best="boosting",
         best_baseline="rule",
+        examination=examined(FLIGHTS, blessing),
     )
 
 
@@ -83,7 +96,7 @@ def test_gate_good_candidate_is_accepted(spec):
     decision = judge(evidence(), spec)
     assert (decision.kind, decision.verdict, failed(decision)) == ("release", "accepted", [])
     assert decision.subject == {"candidate": "boosting", "snapshot": "abc", "model": "def"}
-    assert len(decision.clauses) == 7
+    assert len(decision.clauses) == 11
     assert "On the same flights it costs 0.50 less than champion 3" in " ".join(decision.reasons)
 
 
@@ -95,13 +108,16 @@ def test_gate_good_candidate_is_accepted(spec):
         ({"roc_auc": 0.901}, "not_too_good"),
         ({"rule_cost": 23.05}, "better_than_baseline"),
         ({"champion_cost": 22.9}, "not_worse_than_champion"),
-        ({"loaded": LOADED.model_copy(update={"answers": False})}, "answers_when_loaded"),
-        (
-            {"loaded": LOADED.model_copy(update={"refuses_missing_column": False})},
-            "answers_when_loaded",
-        ),
-        ({"loaded": LOADED.model_copy(update={"max_difference": 1e-12})}, "same_answers"),
-        ({"loaded": LOADED.model_copy(update={"max_difference": None})}, "same_answers"),
+        ({"blessing": blessed(failure="it ended with signal 9")}, "served"),
+        ({"blessing": blessed(other_versions={"numpy": "1.0"})}, "served"),
+        ({"blessing": blessed(refuses=answers("missing_column"))}, "refuses_what_is_wrong"),
+        ({"blessing": blessed(refuses=answers("wrong_type"))}, "refuses_what_is_wrong"),
+        ({"blessing": blessed(refuses=answers("no_rows"))}, "refuses_what_is_wrong"),
+        ({"blessing": blessed(ignores_unknown=False)}, "refuses_what_is_wrong"),
+        ({"blessing": blessed(max_difference=1e-12)}, "same_answers"),
+        ({"blessing": blessed(is_repeatable=False)}, "same_answers"),
+        ({"blessing": blessed(row_p95_ms=1e6)}, "fast_enough"),
+        ({"blessing": blessed(peak_memory_mb=1e6)}, "small_enough"),
     ],
 )
 def test_gate_one_clause_failing_refuses(spec, worse, clause):
@@ -150,9 +166,47 @@ def test_gate_metric_that_was_not_measured_raises(spec):
 
 
 def test_gate_nan_prediction_difference_raises(spec):
-    loaded = LOADED.model_copy(update={"max_difference": math.nan})
     with pytest.raises(EvidenceError, match="not complete"):
-        judge(evidence(loaded=loaded), spec)
+        judge(evidence(blessing=blessed(max_difference=math.nan)), spec)
+
+
+def test_gate_blessing_that_failed_refuses_all_of_it(spec):
+    crashed = Blessing(model_sha256="def", model_bytes=60_000, failure="it ended with signal 9")
+    assert failed(judge(evidence(blessing=crashed), spec)) == [
+        "served",
+        "refuses_what_is_wrong",
+        "same_answers",
+        "fast_enough",
+        "small_enough",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("hole", "told"),
+    [
+        ({"calibration": None}, "calibration"),
+        ({"robustness": ()}, "origin permuted, origin missing, origin out of range"),
+        ({"behaviour": {}}, "evaluation.behaviour."),
+        ({"folds": ()}, "2 of evaluation.folds"),
+        ({"fairness": {}}, "evaluation.fairness: origin"),
+        (
+            {"slices": Slices(rival="champion 3", declared=(), found=(), searched=9)},
+            "evaluation.slices: origin",
+        ),
+    ],
+)
+def test_gate_what_is_declared_and_not_measured_refuses(spec, hole, told):
+    found = evidence()
+    examination = found.examination.model_copy(update=hole)
+    decision = judge(found.model_copy(update={"examination": examination}), spec)
+    assert failed(decision) == ["nothing_missing"]
+    assert told in " ".join(decision.reasons)
+
+
+def test_gate_examination_of_another_model_raises(spec):
+    other = examined(FLIGHTS, blessed(model_sha256="other"))
+    with pytest.raises(EvidenceError, match="another model"):
+        judge(evidence().model_copy(update={"examination": other}), spec)
 
 
 @pytest.mark.parametrize(
