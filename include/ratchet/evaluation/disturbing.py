@@ -115,7 +115,8 @@ def _disturbed(column: pd.Series, how: How, order: Any) -> pd.Series:
         values = column.to_numpy()[order]
     elif how == "out_of_range":
         values = _far(column.to_numpy(np.float64)) if is_number else UNKNOWN
-    return pd.Series(values, index=column.index, dtype=_dtype(column))
+    disturbed: pd.Series = pd.Series(values, index=column.index, dtype=_dtype(column))
+    return disturbed
 
 
 def _far(values: NDArray[np.float64]) -> float:
