@@ -18,7 +18,7 @@ from ratchet.evaluation.evidence import (
 )
 from ratchet.evaluation.gate import judge
 from ratchet.evaluation.measuring import evaluate
-from ratchet.evaluation.metrics import Difference, Quality, difference, measure
+from ratchet.evaluation.metrics import Quality, compare, measure
 
 __all__ = [
     "EVIDENCE_FILE",
@@ -26,7 +26,6 @@ __all__ = [
     "Blessing",
     "Challenger",
     "Champion",
-    "Difference",
     "Disturbance",
     "Evidence",
     "Examination",
@@ -36,7 +35,7 @@ __all__ = [
     "Rate",
     "Refusals",
     "Slices",
-    "difference",
+    "compare",
     "evaluate",
     "judge",
     "load_evidence",

@@ -9,10 +9,10 @@ from typing import Literal, Self, get_args
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from ratchet.errors import EvidenceError
-from ratchet.evaluation.metrics import Difference, Quality
+from ratchet.evaluation.metrics import Quality
 from ratchet.settings import Settings
 from ratchet.spec import Spec
-from ratchet.statistics import Calibration, SliceDifference
+from ratchet.statistics import Calibration, Comparison, SliceDifference
 from ratchet.window import Window
 
 EVIDENCE_FILE = "evidence.json"
@@ -187,7 +187,7 @@ class Examination(Record):
 
 
 class Challenger(Record):
-    """A candidate on the holdout; differences are its cost less the other's.
+    """A candidate on the holdout; comparisons are of its cost less the other's.
 
     `train_metrics` were measured on the last of the rows that it was fitted on.
     """
@@ -196,8 +196,8 @@ class Challenger(Record):
     quality: Quality
     train_metrics: dict[str, FiniteFloat]
     train_end: AwareDatetime
-    against_champion: Difference | None
-    against_baseline: Difference
+    against_champion: Comparison | None
+    against_baseline: Comparison
 
 
 class Champion(Record):

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from ratchet.decision import Clause, Decision
 from ratchet.errors import EvidenceError
-from ratchet.evaluation.evidence import Blessing, Challenger, Evidence
+from ratchet.evaluation.evidence import Blessing, Challenger, Evidence, Examination
 from ratchet.spec import Spec
+from ratchet.statistics import Comparison, SliceDifference, detectable_difference
 
 
 def judge(evidence: Evidence, spec: Spec) -> Decision:
@@ -31,15 +32,7 @@ def judge(evidence: Evidence, spec: Spec) -> Decision:
     if evidence.use_case != spec.name:
         raise EvidenceError(f"the evidence is of {evidence.use_case!r}, not of {spec.name!r}")
     best = evidence.candidates[evidence.best]
-    clauses = (
-        _enough_rows(evidence, spec),
-        *_not_too_bad(best, spec),
-        *_not_too_good(best, spec),
-        _better_than_baseline(evidence, best, spec),
-        _not_worse_than_champion(evidence, best, spec),
-        _nothing_missing(evidence, spec),
-        *_blessed(evidence.examination.blessing, spec),
-    )
+    clauses = tuple(_clauses(evidence, best, spec))
     return Decision(
         kind="release",
         use_case=spec.name,
@@ -55,15 +48,32 @@ def judge(evidence: Evidence, spec: Spec) -> Decision:
     )
 
 
-def _enough_rows(evidence: Evidence, spec: Spec) -> Clause:
-    rows, needed = evidence.holdout_rows, spec.gate.min_holdout_rows
-    return Clause(
-        name="enough_rows",
-        passed=rows >= needed,
-        observed=float(rows),
-        required=float(needed),
-        text=f"It was judged on {rows:,} later {spec.gold.unit}s; {needed:,} are needed.",
-    )
+def _clauses(evidence: Evidence, best: Challenger, spec: Spec) -> Iterator[Clause]:
+    yield from _enough(evidence, best, spec)
+    yield _nothing_missing(evidence, spec)
+    yield from _not_too_bad(best, spec)
+    yield from _not_too_good(best, spec)
+    yield _better_than_baseline(evidence, best, spec)
+    yield from _against_champion(evidence, best, spec)
+    yield from _parts(evidence.examination, spec)
+    yield from _calibrated(evidence.examination, spec)
+    yield from _behaves(evidence.examination, spec)
+    yield from _blessed(evidence.examination.blessing, spec)
+
+
+def _enough(evidence: Evidence, best: Challenger, spec: Spec) -> Iterator[Clause]:
+    days = best.against_baseline.clusters
+    for name, found, needed, what in (
+        ("enough_rows", evidence.holdout_rows, spec.gate.min_holdout_rows, f"{spec.gold.unit}s"),
+        ("enough_days", days, spec.gate.min_holdout_days, "days"),
+    ):
+        yield Clause(
+            name=name,
+            passed=found >= needed,
+            observed=float(found),
+            required=float(needed),
+            text=f"It was judged on {found:,} later {what}; {needed:,} are needed.",
+        )
 
 
 def _not_too_bad(best: Challenger, spec: Spec) -> Iterator[Clause]:
@@ -107,39 +117,172 @@ def _clause_name(name: str, metric: str, spec: Spec) -> str:
 
 
 def _better_than_baseline(evidence: Evidence, best: Challenger, spec: Spec) -> Clause:
+    found = _of_margin(best.against_baseline, -spec.gate.min_saving_per_unit)
+    p_value = _chosen(found.p_value, evidence)
     baseline = evidence.baselines[evidence.best_baseline]
-    saving = baseline.cost_per_unit - best.quality.cost_per_unit
-    needed = spec.gate.min_saving_per_unit
     return Clause(
         name="better_than_baseline",
-        passed=saving >= needed,
-        observed=saving,
-        required=needed,
+        passed=p_value <= spec.gate.comparison.level,
+        observed=p_value,
+        required=spec.gate.comparison.level,
         text=f"It costs {best.quality.cost_per_unit:.2f} {_per_unit(spec)}, "
-        f"{_more_or_less(-saving)} the best baseline ({evidence.best_baseline}, "
-        f"{baseline.cost_per_unit:.2f}); it must save {needed:g}.",
+        f"{_more_or_less(found)} the best baseline ({evidence.best_baseline}, "
+        f"{baseline.cost_per_unit:.2f}); that it saves {spec.gate.min_saving_per_unit:g} or less "
+        f"has {_probability(p_value, spec)}.",
     )
 
 
-def _not_worse_than_champion(evidence: Evidence, best: Challenger, spec: Spec) -> Clause:
-    allowed = spec.gate.max_regret_per_unit
-    if evidence.champion is None:
-        return Clause(
-            name="not_worse_than_champion",
+def _against_champion(evidence: Evidence, best: Challenger, spec: Spec) -> Iterator[Clause]:
+    gate, champion = spec.gate, evidence.champion
+    if champion is None or best.against_champion is None:
+        yield Clause(
+            name="better_than_champion",
             passed=True,
             observed="no champion",
-            required=allowed,
+            required=gate.comparison.level,
             text="It is the first model: there is no champion to compare it with.",
         )
-    regret = best.quality.cost_per_unit - evidence.champion.quality.cost_per_unit
+        return
+    found = _of_margin(best.against_champion, gate.max_regret_per_unit)
+    p_value = _chosen(found.p_value, evidence)
+    allowed = gate.max_regret_per_unit
+    null = f"costs {allowed:g} more or worse" if allowed else "is no better"
+    yield Clause(
+        name="better_than_champion" if not allowed else "not_worse_than_champion",
+        passed=p_value <= gate.comparison.level,
+        observed=p_value,
+        required=gate.comparison.level,
+        text=f"On the same {spec.gold.unit}s it costs {_more_or_less(found)} champion "
+        f"{champion.version} ({champion.quality.cost_per_unit:.2f} {_per_unit(spec)}); that it "
+        f"{null} has {_probability(p_value, spec)}.",
+    )
+    yield _enough_power(found, evidence, spec)
+    gain = -found.estimate
+    yield Clause(
+        name="gain_is_plausible",
+        passed=gain <= gate.max_gain_per_unit,
+        observed=gain,
+        required=gate.max_gain_per_unit,
+        text=f"It saves {gain:.2f} {_per_unit(spec)} against the champion; above "
+        f"{gate.max_gain_per_unit:g} a person must look for a leak.",
+    )
+    yield Clause(
+        name="newer_than_champion",
+        passed=best.train_end >= champion.train_end,
+        observed=best.train_end.isoformat(),
+        required=champion.train_end.isoformat(),
+        text=f"It learned from labels up to {best.train_end:%Y-%m-%d}, the champion from those up "
+        f"to {champion.train_end:%Y-%m-%d}; it must not know less.",
+    )
+
+
+def _enough_power(found: Comparison, evidence: Evidence, spec: Spec) -> Clause:
+    pairing = spec.gate.comparison
+    detectable = 0.0
+    if found.standard_error > 0 and found.degrees_of_freedom is not None:
+        detectable = found.margin * -1 + detectable_difference(
+            found.standard_error,
+            found.degrees_of_freedom,
+            level=pairing.level / len(evidence.candidates),
+            power=pairing.power,
+        )
     return Clause(
-        name="not_worse_than_champion",
-        passed=regret <= allowed,
-        observed=regret,
+        name="enough_power",
+        passed=detectable <= pairing.worthwhile_per_unit,
+        observed=detectable,
+        required=pairing.worthwhile_per_unit,
+        text=f"These {found.clusters} days find a saving of {detectable:.2f} {_per_unit(spec)} "
+        f"with a chance of {pairing.power:.0%}; they must find {pairing.worthwhile_per_unit:g}.",
+    )
+
+
+def _parts(found: Examination, spec: Spec) -> Iterator[Clause]:
+    declared, level = spec.evaluation, spec.gate.comparison.level
+    for name, guard, parts in (
+        ("no_key_slice_loses", declared.slices, found.slices.declared),
+        (
+            "no_group_loses",
+            declared.fairness,
+            tuple(group.against_baseline for group in found.fairness.values()),
+        ),
+    ):
+        if guard is None or not guard.columns:
+            continue
+        worst = max(parts, key=lambda each: each.shrunken, default=None)
+        allowed = guard.max_regret_per_unit
+        yield Clause(
+            name=name,
+            passed=worst is not None and worst.shrunken <= allowed,
+            observed="not measured" if worst is None else worst.shrunken,
+            required=allowed,
+            text="No part was large enough to be measured."
+            if worst is None
+            else f"Of {len(parts)} parts the worst is {_part(worst, spec)}; {allowed:g} is "
+            "allowed.",
+        )
+    worse = [
+        each
+        for each in (*found.slices.declared, *found.slices.found)
+        if each.adjusted_p_value <= level
+    ]
+    yield Clause(
+        name="no_slice_proven_worse",
+        passed=not worse,
+        observed=float(len(worse)),
+        required=0.0,
+        text=f"Of {found.slices.searched + len(found.slices.declared):,} slices {len(worse)} are "
+        f"worse by more than {declared.slices.max_regret_per_unit:g} {_per_unit(spec)}, beyond "
+        f"chance{f'; the worst is {_part(worse[0], spec)}' if worse else ''}.",
+    )
+
+
+def _part(found: SliceDifference, spec: Spec) -> str:
+    return (
+        f"{found.column} {found.level} with {found.shrunken:+.2f} {_per_unit(spec)} "
+        f"({found.estimate:+.2f} before shrinkage, {found.rows:,} rows)"
+    )
+
+
+def _calibrated(examination: Examination, spec: Spec) -> Iterator[Clause]:
+    allowed, found = spec.gate.max_calibration_error, examination.calibration
+    if allowed is None:
+        return
+    excess = None if found is None else found.error - found.error_by_chance
+    yield Clause(
+        name="calibrated",
+        passed=excess is not None and excess <= allowed,
+        observed="not measured" if excess is None else excess,
         required=allowed,
-        text=f"On the same {spec.gold.unit}s it costs {_more_or_less(regret)} champion "
-        f"{evidence.champion.version} ({evidence.champion.quality.cost_per_unit:.2f} "
-        f"{_per_unit(spec)}); {allowed:g} more is allowed.",
+        text="Its calibration was not measured."
+        if found is None
+        else f"Its probabilities lie {found.error:.3f} from the shares that occurred, of which "
+        f"chance explains {found.error_by_chance:.3f}; {allowed:g} more is allowed.",
+    )
+
+
+def _behaves(found: Examination, spec: Spec) -> Iterator[Clause]:
+    for name, declared in spec.evaluation.behaviour.items():
+        test = found.behaviour.get(name)
+        required = "measured"
+        if test is not None:
+            required = ", ".join(test.among) or f"{test.least:g} to {test.most:g}"
+        observed = "no answer" if test is None or test.observed is None else test.observed
+        yield Clause(
+            name=f"behaves_{name}",
+            passed=test is not None and test.passed,
+            observed=observed,
+            required=required,
+            text=f"{declared.reason} Required: {required}; observed: "
+            f"{observed if isinstance(observed, str) else f'{observed:.3f}'}.",
+        )
+    impossible = [each for each in found.robustness if each.outcome == "impossible"]
+    yield Clause(
+        name="no_impossible_answers",
+        passed=not impossible,
+        observed=float(len(impossible)),
+        required=0.0,
+        text="Where a feature is wrong or missing, it must answer or refuse; it gave impossible "
+        f"answers for {', '.join(sorted({each.feature for each in impossible})) or 'none'}.",
     )
 
 
@@ -208,9 +351,34 @@ def _blessed(found: Blessing, spec: Spec) -> Iterator[Clause]:
         )
 
 
+def _of_margin(found: Comparison, margin: float) -> Comparison:
+    if found.margin != margin:
+        raise EvidenceError(
+            f"the evidence tests a margin of {found.margin:g}, and the spec has {margin:g}; "
+            "evaluate the window again"
+        )
+    return found
+
+
+def _chosen(p_value: float, evidence: Evidence) -> float:
+    """Adjust a p-value for the choice of the best of several candidates (Bonferroni)."""
+    return min(1.0, p_value * len(evidence.candidates))
+
+
+def _probability(p_value: float, spec: Spec) -> str:
+    return f"a p-value of {p_value:.3f}, of which {spec.gate.comparison.level:g} is allowed"
+
+
 def _per_unit(spec: Spec) -> str:
     return f"{spec.costs.unit} per {spec.gold.unit}"
 
 
-def _more_or_less(difference: float) -> str:
-    return f"{abs(difference):.2f} {'more' if difference > 0 else 'less'} than"
+def _more_or_less(found: Comparison) -> str:
+    direction = "more" if found.estimate > 0 else "less"
+    low, high = sorted((abs(found.low), abs(found.high)))
+    within = (
+        f"{found.low:+.2f} to {found.high:+.2f}"
+        if found.low < 0 < found.high
+        else (f"{low:.2f} to {high:.2f}")
+    )
+    return f"{abs(found.estimate):.2f} ({within}) {direction} than"

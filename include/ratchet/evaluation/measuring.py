@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ratchet.errors import EvidenceError
 from ratchet.evaluation.evidence import EVIDENCE_FILE, Challenger, Champion, Evidence
 from ratchet.evaluation.examining import examine
-from ratchet.evaluation.metrics import Quality, difference, measure
+from ratchet.evaluation.metrics import Quality, compare, measure
 from ratchet.problems import Answers, Problem, problem_of
 from ratchet.settings import Settings
 from ratchet.spec import Spec
@@ -77,8 +77,10 @@ def evaluate(spec: Spec, window: Window, snapshot_id: str, settings: Settings) -
             train_end=candidate.train_end,
             against_champion=None
             if champion_losses is None
-            else difference(costs, champion_losses, moments),
-            against_baseline=difference(costs, losses[best_baseline], moments),
+            else compare(costs, champion_losses, moments, spec, spec.gate.max_regret_per_unit),
+            against_baseline=compare(
+                costs, losses[best_baseline], moments, spec, -spec.gate.min_saving_per_unit
+            ),
         )
     best = min(challengers, key=lambda name: _rank(challengers[name].quality, spec))
     rival = (best_baseline, losses[best_baseline])

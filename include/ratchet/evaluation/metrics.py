@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from ratchet.errors import EvidenceError
 from ratchet.problems import Answers, Problem
+from ratchet.spec import Spec
+from ratchet.statistics import Comparison, compare_by_blocks, compare_by_cluster
+
+REPLICATES = 2000
+"""Of the bootstrap: they leave an error of 1.6 % in its standard error."""
 
 
 class Quality(BaseModel):
@@ -25,22 +28,6 @@ class Quality(BaseModel):
     rows: int = Field(gt=0)
     cost_per_unit: FiniteFloat
     metrics: dict[str, FiniteFloat]
-
-
-class Difference(BaseModel):
-    """What one policy costs more than another, per decision, on the same rows.
-
-    `mean_per_unit` is below 0 where the first one is cheaper. The standard error takes days as
-    independent, not rows: a storm delays all flights of a day. `t` is their ratio, and None if the
-    difference is the same every day.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    mean_per_unit: FiniteFloat
-    standard_error: FiniteFloat
-    days: int = Field(gt=1)
-    t: FiniteFloat | None
 
 
 def measure(
@@ -69,42 +56,38 @@ def measure(
     return quality, losses
 
 
-def difference(costs: ArrayLike, other_costs: ArrayLike, moments: ArrayLike) -> Difference:
-    """Compare the costs of two policies on the same rows, day by day.
+def compare(
+    losses: NDArray[np.float64],
+    other: NDArray[np.float64],
+    moments: pd.Series,
+    spec: Spec,
+    margin: float,
+) -> Comparison:
+    """Compare what two policies cost on the same rows, by the test of `gate.comparison`.
 
     Parameters
     ----------
-    costs, other_costs
+    losses, other
         Cost per row, of the policy in question and of the one that it is compared with.
     moments
-        Moment of each decision; rows of one UTC day belong together.
+        Moment of each decision; rows of one UTC day belong together, as a storm delays all of them.
+    margin
+        See `Comparison`.
 
     Raises
     ------
     EvidenceError
-        If there are fewer than two days: one day can't tell how much days differ.
-
-    References
-    ----------
-    Cochran, *Sampling Techniques* (1977), section 6.3: the ratio estimate and its variance, with
-    days as clusters.
-
-    Examples
-    --------
-    >>> days = ["2013-03-01", "2013-03-01", "2013-03-02", "2013-03-03"]
-    >>> found = difference([0, 10, 0, 70], [0, 20, 10, 70], days)
-    >>> found.mean_per_unit, found.days
-    (-5.0, 3)
+        If there are too few days.
     """
-    rows = pd.DataFrame({"more": np.asarray(costs, float) - np.asarray(other_costs, float)})
-    by_day = rows["more"].groupby(np.asarray(moments, "datetime64[D]"))
-    total, count = by_day.sum().to_numpy(), by_day.size().to_numpy()
-    days = len(total)
-    if days < 2:
-        raise EvidenceError(f"a paired comparison needs at least two days, not {days}")
-    mean = float(total.sum() / count.sum())
-    spread = float(((total - mean * count) ** 2).sum()) * days / (days - 1)
-    error = math.sqrt(spread) / float(count.sum())
-    return Difference(
-        mean_per_unit=mean, standard_error=error, days=days, t=mean / error if error else None
+    pairing, differences = spec.gate.comparison, losses - other
+    days, confidence = moments.to_numpy("datetime64[D]"), 1 - 2 * pairing.level
+    if pairing.test == "clusters":
+        return compare_by_cluster(differences, days, margin=margin, confidence=confidence)
+    return compare_by_blocks(
+        differences,
+        days,
+        margin=margin,
+        confidence=confidence,
+        replicates=REPLICATES,
+        seed=spec.training.seed,
     )

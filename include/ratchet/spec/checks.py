@@ -182,6 +182,12 @@ def _of_gate(spec: Spec) -> Iterator[Disagreement]:
             "feature may tell the label"
         )
         yield ("quality", "max_separation"), text
+    if spec.gate.min_holdout_days > spec.training.holdout_days:
+        text = f"is more than the {spec.training.holdout_days} days of holdout; lower it"
+        yield ("gate", "min_holdout_days"), text
+    if (spec.gate.max_calibration_error is None) == spec.costs.has_probabilities:
+        text = "is of probabilities: give it where answers are some, and nowhere else"
+        yield ("gate", "max_calibration_error"), text
     if spec.gate.min_holdout_rows >= spec.training.min_rows:
         text = "is not below training.min_rows, so the holdout may be all there is; lower it"
         yield ("gate", "min_holdout_rows"), text

@@ -430,9 +430,32 @@ class Plausible(Model):
     best: float = Field(description="What is better is taken for a leak.")
 
 
+class Pairing(Model):
+    """How two models are compared on the same rows."""
+
+    test: Literal["clusters", "blocks"] = Field(
+        description="clusters: Student's t with days as clusters; blocks: a bootstrap of blocks of "
+        "days, where differences of models follow each other from day to day."
+    )
+    level: float = Field(
+        gt=0,
+        lt=0.5,
+        description="Share of candidates no better than required that are let through, at most.",
+    )
+    power: float = Field(
+        gt=0.5, lt=1, description="How often a worthwhile improvement must be found."
+    )
+    worthwhile_per_unit: float = Field(
+        gt=0,
+        description="Improvement per decision that must be found so often: a holdout that could "
+        "not find it tells too little, and what it does find is exaggerated.",
+    )
+
+
 class Gate(Model):
     """What a candidate must show before it becomes champion. Missing evidence refuses."""
 
+    comparison: Pairing
     plausible: dict[Name, Plausible] = Field(
         min_length=1, description="Bounds on the holdout by metric of the kind of problem."
     )
@@ -441,6 +464,19 @@ class Gate(Model):
     )
     max_regret_per_unit: float = Field(
         ge=0, description="Cost per decision that may be lost against the champion, same rows."
+    )
+    max_gain_per_unit: float = Field(
+        gt=0,
+        description="Cost per decision: for who saves more against the champion, a person must "
+        "look for a leak.",
+    )
+    max_calibration_error: Share | None = Field(
+        default=None,
+        description="Mean distance of probabilities from the shares that occurred, beyond what "
+        "chance explains. For problems with probabilities, and needed there.",
+    )
+    min_holdout_days: int = Field(
+        ge=2, description="Fewer days with rows than this, and the evidence is too thin."
     )
     min_holdout_rows: int = Field(
         gt=0, description="Fewer rows of holdout than this, and the evidence is too thin."

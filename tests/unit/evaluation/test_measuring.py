@@ -61,7 +61,7 @@ def test_evaluate_champion_answers_the_same_rows(trained_lake, monkeypatch):
     assert len(seen[0]) == found.holdout_rows == found.champion.quality.rows
     best = found.candidates[found.best]
     regret = best.quality.cost_per_unit - found.champion.quality.cost_per_unit
-    assert best.against_champion.mean_per_unit == pytest.approx(regret)
+    assert best.against_champion.estimate == pytest.approx(regret)
 
 
 def test_evaluate_champion_that_has_seen_the_holdout_raises(trained_lake, monkeypatch):
@@ -120,6 +120,7 @@ def test_evaluate_model_that_can_not_be_loaded_is_refused(trained_lake):
     failed = [clause.name for clause in decision.clauses if not clause.passed]
     assert failed == [
         "nothing_missing",
+        *(f"behaves_{name}" for name in trained_lake.spec.evaluation.behaviour),
         "served",
         "refuses_what_is_wrong",
         "same_answers",
