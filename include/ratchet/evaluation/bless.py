@@ -27,9 +27,9 @@ from ratchet.training import CANDIDATE_FILE, HOLDOUT_FILE, MODEL_FILE, Candidate
 
 SPEC_FILE, ROWS_FILE, BLESSING_FILE = "spec.json", "rows.parquet", "blessing.json"
 
-SINGLE_ROWS = 40
-"""Rows that are asked one by one: enough for a 95th percentile that is not the slowest alone."""
-BATCHES = 5
+SINGLE_ROWS = 30
+"""Rows that are asked one by one: enough for a 95th percentile that is not the slowest one."""
+BATCHES = 3
 """How often all rows are asked at once."""
 
 

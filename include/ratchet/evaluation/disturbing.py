@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from ratchet.errors import EvidenceError
-from ratchet.evaluation.evidence import DISTURBANCES, BehaviourTest, Disturbance, How
-from ratchet.problems import Problem
+from ratchet.evaluation.evidence import DISTURBANCES, BehaviourTest, Disturbance, How, Outcome
+from ratchet.problems import Answers, Problem
 from ratchet.spec.types import Behaviour, Canary, Direction
 
-ROWS = 1000
+ROWS = 500
 """Rows of the holdout, evenly spread, that are disturbed: each feature asks three times for all."""
 FAR = 10.0
 """Out of range: so many times the range of a number beyond its largest value."""
@@ -35,10 +35,10 @@ def measure_robustness(
     usual = float(problem.losses(problem.answer(model, rows, features), rows).mean())
     order = np.random.default_rng(problem.spec.training.seed).permutation(len(rows))
     found = []
-    for name in features:
-        for how in DISTURBANCES:
-            disturbed = rows.assign(**{name: _disturbed(rows[name], how, order)})
-            outcome, cost = _ask(problem, model, disturbed, features)
+    for how in DISTURBANCES:
+        frames = [rows.assign(**{name: _disturbed(rows[name], how, order)}) for name in features]
+        for name, answers in zip(features, _ask_all(problem, model, frames, features), strict=True):
+            outcome, cost = _outcome(problem, answers, rows)
             increase = None if cost is None else cost - usual
             found.append(
                 Disturbance(feature=name, how=how, outcome=outcome, cost_increase=increase)
@@ -133,18 +133,36 @@ def _dtype(column: pd.Series) -> Any:
     return np.float64 if is_numeric_dtype(column) else column.dtype
 
 
-def _ask(
-    problem: Problem, model: Any, rows: pd.DataFrame, features: list[str]
-) -> tuple[Any, float | None]:
+def _ask_all(
+    problem: Problem, model: Any, frames: list[pd.DataFrame], features: list[str]
+) -> list[Answers | None]:
+    """Return what a model says to each frame, None where it refuses; asked at once if it can be."""
     try:
-        problem.ask(model, rows[features])
+        answers = problem.ask(model, pd.concat([frame[features] for frame in frames]))
+        if len(answers) == sum(map(len, frames)):
+            return [*np.split(answers, len(frames))]
     except (ValueError, TypeError):
+        pass
+    return [_ask(problem, model, frame[features]) for frame in frames]
+
+
+def _ask(problem: Problem, model: Any, frame: pd.DataFrame) -> Answers | None:
+    try:
+        return problem.ask(model, frame)
+    except (ValueError, TypeError):
+        return None
+
+
+def _outcome(
+    problem: Problem, answers: Answers | None, rows: pd.DataFrame
+) -> tuple[Outcome, float | None]:
+    if answers is None:
         return "refused", None
     try:
-        losses = problem.losses(problem.answer(model, rows, features), rows)
+        problem.check(answers, len(rows), "the model")
     except EvidenceError:
         return "impossible", None
-    return "answered", float(losses.mean())
+    return "answered", float(problem.losses(answers, rows).mean())
 
 
 def _spread(rows: pd.DataFrame, most: int) -> pd.DataFrame:

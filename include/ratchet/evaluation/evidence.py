@@ -19,6 +19,7 @@ EVIDENCE_FILE = "evidence.json"
 
 
 How = Literal["permuted", "missing", "out_of_range"]
+Outcome = Literal["answered", "refused", "impossible"]
 DISTURBANCES: tuple[How, ...] = get_args(How)
 
 
@@ -129,7 +130,7 @@ class Disturbance(Record):
 
     feature: str
     how: How
-    outcome: Literal["answered", "refused", "impossible"]
+    outcome: Outcome
     cost_increase: FiniteFloat | None
 
 

@@ -9,7 +9,7 @@ from croniter import croniter
 
 from ratchet.spec.access import CONDITION, condition_name, restricted_columns
 from ratchet.spec.source import Field
-from ratchet.spec.types import Spec
+from ratchet.spec.types import Canary, Invariance, Spec
 
 Disagreement = tuple[Field, str]
 
@@ -23,6 +23,8 @@ def disagreements(spec: Spec) -> Iterator[Disagreement]:
     yield from _of_access(spec)
     yield from _of_training(spec)
     yield from _of_estimators(spec)
+    yield from _of_evaluation(spec)
+    yield from _of_behaviour(spec)
     yield from _of_gate(spec)
 
 
@@ -157,6 +159,50 @@ def _of_estimators(spec: Spec) -> Iterator[Disagreement]:
         if declared.trusted_types and not own:
             text = "are needed by estimators of your own only; remove them"
             yield (*field, "trusted_types"), text
+
+
+def _of_evaluation(spec: Spec) -> Iterator[Disagreement]:
+    evaluation, features = spec.evaluation, spec.gold.features
+    for part, guard in (("slices", evaluation.slices), ("fairness", evaluation.fairness)):
+        for position, columns in enumerate(guard.columns if guard else ()):
+            if unknown := [name for name in columns if name not in features]:
+                text = f"{unknown} are no features; name columns of gold.features"
+                yield ("evaluation", part, "columns", position), text
+    needed = (evaluation.folds + 1) * spec.training.holdout_days
+    history = (spec.schedule.start - spec.schedule.history_start) / timedelta(days=1)
+    reach = min(history, spec.training.max_history_days or history)
+    if spec.training.holdout_days < reach <= needed:
+        text = (
+            f"reach back {needed} days with the holdout, and there are not so many to learn from; "
+            "give fewer"
+        )
+        yield ("evaluation", "folds"), text
+
+
+def _of_behaviour(spec: Spec) -> Iterator[Disagreement]:
+    features = spec.gold.features
+    is_number = spec.costs.columns[spec.costs.watched] == "double"
+    for name, declared in spec.evaluation.behaviour.items():
+        field: Field = ("evaluation", "behaviour", name)
+        given: list[tuple[str, float | str]]
+        if isinstance(declared, Invariance):
+            given = [(declared.feature, value) for value in declared.values]
+        elif isinstance(declared, Canary):
+            given = [*declared.row.items()]
+        else:
+            given = [*declared.add.items()]
+        for feature, value in given:
+            if feature not in features:
+                yield field, f"{feature!r} is no feature; name columns of gold.features"
+            elif (features[feature].kind == "numeric") == isinstance(value, str):
+                text = f"{value!r} is no value of {features[feature].kind} {feature!r}; correct it"
+                yield field, text
+        bounds = None if isinstance(declared, Invariance) else (declared.least, declared.most)
+        if bounds and (bounds[0] is not None) != is_number:
+            what = "numbers; give least and most" if is_number else "texts; give a canary and among"
+            yield field, f"answers of a {spec.costs.problem} problem are {what}"
+        elif bounds and bounds[0] is not None and bounds[1] is not None and bounds[0] > bounds[1]:
+            yield field, "least is above most, so nothing passes; swap them"
 
 
 def _of_gate(spec: Spec) -> Iterator[Disagreement]:

@@ -149,6 +149,7 @@ WRONG_FIELDS = {
     ),
     "key of another kind": ("costs.too_low_per_unit", 1.0, "is not known here"),
     "holdout is all": ("gate.min_holdout_rows", 20000, "is not below training.min_rows"),
+    "too many folds": ("evaluation.folds", 4, "reach back 70 days with the holdout"),
     "rows under bins": ("monitoring.min_rows", 9, "give a row for each of the 10 or more"),
     "segments of nothing": (
         "quality.segments.planes",
@@ -168,6 +169,30 @@ WRONG_FIELDS = {
     "other region": ("feeds.weather.region", "eu", "in 'eu', and the use case is in no region"),
     "other name": ("name", "trains", "is not the file's name; write 'flights', or rename"),
 }
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        ("waiting_counts.add", {"gate": 1}, "'gate' is no feature"),
+        ("waiting_counts.add", {"origin": 1}, "1.0 is no value of categorical 'origin'"),
+        (
+            "calm_morning.row",
+            {"humidity_pct": "low"},
+            "'low' is no value of numeric 'humidity_pct'",
+        ),
+        ("delays_count.least", 0.7, "least is above most, so nothing passes; swap them"),
+    ],
+)
+def test_lint_behaviour_that_nothing_can_show_names_it(edited, field, value, expected):
+    (problem,) = lint(edited(f"evaluation.behaviour.{field}", value))
+    assert f"evaluation.behaviour.{field.partition('.')[0]}: {expected}" in problem
+
+
+def test_lint_slice_of_no_feature_names_its_line(edited):
+    path = edited("evaluation.slices.columns", [["origin"], ["carrier", "gate"]])
+    (problem,) = lint(path)
+    assert "evaluation.slices.columns.1: ['gate'] are no features; name columns of" in problem
 
 
 def test_lint_accepted_condition_of_no_restricted_column_is_refused(edited):
@@ -203,6 +228,11 @@ def test_lint_wrong_field_names_line_field_and_remedy(edited, field, value, expe
 
 WRONG_PARTS = {
     "plausible": ("gate.plausible.roc_auc.best", 0.65, "worst is not worse than best"),
+    "any canary": (
+        "evaluation.behaviour.calm_morning.most",
+        None,
+        "any answer would do; give least and most, or among",
+    ),
     "kind of problem": ("costs.problem", "ternary", "should"),
     "times": ("schedule.history_start", "2013-04-01T00:00:00Z", "times are not in order"),
     "days": ("feeds.weather.active.end", "2013-01-01", "end is not after start"),
