@@ -18,6 +18,7 @@ from ratchet.spec import Spec
 from ratchet.storage import write_atomic
 from ratchet.training import CANDIDATE_FILE, HOLDOUT_FILE, MODEL_FILE, Candidate
 
+COMMAND = ("-m", "ratchet.evaluation.bless")
 TOLD = 300
 """Characters of what a failed process said last that are kept."""
 
@@ -70,7 +71,7 @@ def _run(folder: Path, seconds: float) -> str | None:
     with log.open("wb") as told:
         try:
             done = subprocess.run(  # noqa: S603 (our own module, in our own interpreter)
-                [sys.executable, "-m", "ratchet.evaluation.bless", str(folder)],
+                [sys.executable, *COMMAND, str(folder)],
                 env={**os.environ, "OMP_NUM_THREADS": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=told,

@@ -16,12 +16,12 @@ from ratchet.statistics.multiplicity import holm
 class SliceDifference(BaseModel):
     """By how much the mean loss of one model is above another's, on the rows of one slice.
 
-    `estimate` is as measured. `shrunken` is what to expect: of many slices the worst-looking one
-    is mostly unlucky, so each is drawn towards the mean of all rows, the more so the larger its
-    error. Below 0 the first model is better. `adjusted_p_value` is that of the null hypothesis
-    that the difference is `margin` or less, adjusted for all slices that were tested at once: at
-    most `level` where the slice is worse by more than the margin, with a chance of `level` of any
-    false one.
+    `estimate` is as measured, `low` and `high` bound it with a confidence of 95 %. `shrunken` is
+    what to expect: of many slices the worst-looking one is mostly unlucky, so each is drawn towards
+    the mean of all rows, the more so the larger its error. Below 0 the first model is better.
+    `adjusted_p_value` is that of the null hypothesis that the difference is `margin` or less,
+    adjusted for all slices that were tested at once: at most `level` where the slice is worse by
+    more than the margin, with a chance of `level` of any false one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,6 +32,8 @@ class SliceDifference(BaseModel):
     clusters: int = Field(gt=1)
     estimate: FiniteFloat
     standard_error: FiniteFloat
+    low: FiniteFloat
+    high: FiniteFloat
     shrunken: FiniteFloat
     margin: FiniteFloat
     adjusted_p_value: FiniteFloat = Field(ge=0, le=1)
@@ -97,6 +99,8 @@ def compare_slices(
                 clusters=int(days[i]),
                 estimate=float(means.estimate[i]),
                 standard_error=float(means.standard_error[i]),
+                low=float(means.low[i]),
+                high=float(means.high[i]),
                 shrunken=float(drawn),
                 margin=margin,
                 adjusted_p_value=1.0,
