@@ -10,6 +10,8 @@ Read the parts from the bottom up; each may import only what stands above it in 
     How sure a difference is: pure functions on arrays.
 `problems`
     What an answer is, how it is measured, and what errors cost, by kind of problem.
+`explanations`
+    What a model's answers rest on, as a whole and one by one: pure functions of models and rows.
 `feeds`, `quality`, `warehouse`, `lineage`, `training`, `evaluation`, `registry`, `serving`,
 `monitoring`
     The stages. None knows another's insides; they meet in typed records and files.

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ratchet.errors import EvidenceError
+from ratchet.errors import EvidenceError, RatchetError
 from ratchet.evaluation.evidence import EVIDENCE_FILE, Challenger, Champion, Evidence
 from ratchet.evaluation.examining import examine
 from ratchet.evaluation.metrics import Quality, compare, measure
+from ratchet.explanations import EXPLANATIONS_FILE, explain
 from ratchet.problems import Answers, Problem, problem_of
 from ratchet.settings import Settings
 from ratchet.spec import Spec
@@ -20,8 +21,11 @@ from ratchet.storage import write_atomic
 from ratchet.training import (
     HOLDOUT_FILE,
     MODEL_FILE,
+    Candidate,
+    Split,
     candidate_folder,
     load_candidate,
+    load_model,
     split,
 )
 from ratchet.window import Window
@@ -29,6 +33,8 @@ from ratchet.window import Window
 
 def evaluate(spec: Spec, window: Window, snapshot_id: str, settings: Settings) -> Evidence:
     """Measure all candidates of a window, and write `evidence.json` to its work folder.
+
+    What the best one's answers rest on is written to its own folder, and so goes into a release.
 
     All are measured on the rows decided in the last `training.holdout_days`: the candidates by
     their answers in training, the baselines (a constant, persistence and the rule), and the
@@ -113,9 +119,22 @@ def evaluate(spec: Spec, window: Window, snapshot_id: str, settings: Settings) -
         )
     except ValueError as error:
         raise EvidenceError(f"{spec.name} {window}: {error}") from error
+    _explain(problem, parts, candidates[evidence.best], settings)
     path = settings.lake(spec.name).work(window) / EVIDENCE_FILE
     write_atomic(path, evidence.model_dump_json(indent=1).encode())
     return evidence
+
+
+def _explain(problem: Problem, parts: Split, candidate: Candidate, settings: Settings) -> None:
+    """Lay down in the best candidate's folder what its answers rest on; none, if it gives none."""
+    window = Window.parse(candidate.window)
+    folder = candidate_folder(problem.spec, window, candidate.estimator, settings)
+    try:
+        model = load_model((folder / MODEL_FILE).read_bytes(), candidate.trusted_types)
+        explanations = explain(problem, model, parts.train, parts.holdout)
+    except (RatchetError, OSError, ValueError):
+        return  # the gate says so
+    write_atomic(folder / EXPLANATIONS_FILE, explanations.model_dump_json(indent=1).encode())
 
 
 def _answers_in_training(problem: Problem, rows: pd.DataFrame, folder: Path) -> Answers:

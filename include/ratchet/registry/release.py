@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, FiniteFloat
 
 import ratchet
 from ratchet.errors import ReleaseError
+from ratchet.explanations import EXPLANATIONS_FILE, Explanations, reasons
 from ratchet.problems import problem_of
 from ratchet.settings import PROJECT, Settings
 from ratchet.spec import Spec
@@ -87,6 +88,21 @@ class Release(BaseModel):
         model = load_model(self.read(MODEL_FILE), self.candidate.trusted_types)
         return problem_of(self.spec).answer(model, frame, self.candidate.features)
 
+    @property
+    def explanations(self) -> Explanations | None:
+        """What its answers rest on; None of a release that was made before that was measured."""
+        if EXPLANATIONS_FILE not in self.manifest.files:
+            return None
+        return Explanations.model_validate_json(self.read(EXPLANATIONS_FILE))
+
+    def reasons(self, frame: pd.DataFrame, count: int) -> list[str] | None:
+        """Say for each row what moved the answer most; see `ratchet.explanations.reasons`."""
+        if (found := self.explanations) is None:
+            return None
+        model = load_model(self.read(MODEL_FILE), self.candidate.trusted_types)
+        columns = frame[list(self.candidate.features)]
+        return reasons(problem_of(self.spec), model, columns, found.reference, count)
+
     def read(self, name: str) -> bytes:
         """Return a file's content.
 
@@ -108,7 +124,8 @@ def package(spec: Spec, window: Window, evidence: Evidence, settings: Settings, 
     """Write the best candidate's release to a new folder; return the SHA-256 of its manifest."""
     source = candidate_folder(spec, window, evidence.best, settings)
     to.mkdir(parents=True)
-    for name in (MODEL_FILE, CANDIDATE_FILE, PROFILE_FILE):
+    names = (MODEL_FILE, CANDIDATE_FILE, PROFILE_FILE, EXPLANATIONS_FILE)
+    for name in (name for name in names if (source / name).exists()):
         shutil.copyfile(source / name, to / name)
     (to / "evidence.json").write_text(evidence.model_dump_json(indent=1))
     (to / SPEC_FILE).write_text(spec.model_dump_json(indent=1))

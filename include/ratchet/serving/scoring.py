@@ -38,6 +38,7 @@ class _Policy:
     answers: Answers
     decides: NDArray[np.bool_]
     is_refused: NDArray[np.bool_]
+    reasons: list[str] | None = None
 
 
 def score(spec: Spec, window: Window, settings: Settings) -> ScoreReport:
@@ -45,7 +46,8 @@ def score(spec: Spec, window: Window, settings: Settings) -> ScoreReport:
 
     Roles are `champion`, the champion at the window's start; `first`, the first champion, frozen;
     and `rule`, which decides while there is no champion. Where features are stale, the use case
-    says who decides. Nothing in the file depends on when it is written.
+    says who decides. Where it asks for reasons, the champion's answers have them. Nothing in the
+    file depends on when it is written.
 
     Raises
     ------
@@ -75,8 +77,10 @@ def score(spec: Spec, window: Window, settings: Settings) -> ScoreReport:
     if champion and first:
         answers = champion.answers(frame)
         frozen = answers if first.version == champion.version else first.answers(frame)
+        asked = spec.explanations.per_row if spec.explanations else 0
+        why = champion.reasons(frame, asked) if asked else None
         policies += [
-            _Policy("champion", champion.version, answers, ~falls_back, refused),
+            _Policy("champion", champion.version, answers, ~falls_back, refused, why),
             _Policy("first", first.version, frozen, no_rows, refused),
         ]
     fallback = {"baseline": "baseline", "refuse": "refused"}.get(on_stale)
@@ -124,6 +128,11 @@ def _table(
     if policy.is_refused.any():
         decisions = problem.leave_alone(decisions, policy.is_refused)
     moments = frame[spec.gold.decided_at].to_numpy("datetime64[us]")
+    if spec.explanations:
+        why = (
+            pa.array(policy.reasons, pa.string()) if policy.reasons else pa.nulls(rows, pa.string())
+        )
+        told = {**told, "reasons": why}
     return pa.table(
         {
             spec.gold.key: pa.array(frame[spec.gold.key], pa.string()),

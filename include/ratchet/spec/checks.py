@@ -26,6 +26,9 @@ def disagreements(spec: Spec) -> Iterator[Disagreement]:
     yield from _of_evaluation(spec)
     yield from _of_behaviour(spec)
     yield from _of_gate(spec)
+    if spec.explanations and spec.costs.problem == "segmentation":
+        text = "can't be kept: a segment is no number that a feature could move; remove it"
+        yield ("explanations", "per_row"), text
 
 
 def _of_schedule(spec: Spec) -> Iterator[Disagreement]:

@@ -305,15 +305,6 @@ class Training(Model):
     min_rows: int = Field(gt=0, description="Fewer matured rows than this, and nothing is trained.")
     seed: int = Field(ge=0, description="Of every random choice, so that a run can be repeated.")
 
-    def earliest_decision(self, end: datetime) -> datetime | None:
-        """Return the first moment whose decisions are learned from in a window that ends then.
-
-        None if all are.
-        """
-        if self.max_history_days is None:
-            return None
-        return end - timedelta(days=self.holdout_days + self.max_history_days)
-
 
 class Guard(Model):
     """Parts of the data in which a candidate must not lose what it gains elsewhere."""
@@ -495,6 +486,27 @@ class Gate(Model):
     )
 
 
+class Explanations(Model):
+    """What each prediction says of its reasons. Releases are explained in any case."""
+
+    per_row: int = Field(
+        ge=1,
+        description="Features to name with each of the champion's answers, those that moved it "
+        "most; column reasons of the predictions.",
+    )
+
+
+Sentences = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
+
+
+class Card(Model):
+    """What only a person can say of a model: for the model card."""
+
+    intended_use: Sentences = Field(description="What it is made for, sentence by sentence.")
+    excluded_use: Sentences = Field(description="What it must not be used for, and why.")
+    limits: Sentences = Field(description="What is known to be wrong or missing in data or model.")
+
+
 class Monitoring(Model):
     """What is watched."""
 
@@ -616,6 +628,14 @@ class Spec(Model):
     gate: Gate
     monitoring: Monitoring
     retraining: Retraining
+    explanations: Explanations | None = Field(
+        default=None, description="Leave out where nobody reads the reasons of single predictions."
+    )
+    card: Card | None = Field(
+        default=None,
+        description="Leave it out, and the model card says that intended use, excluded use and "
+        "limits are not answered.",
+    )
 
     @property
     def max_separation(self) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC
 
 import duckdb
+import pyarrow.parquet as pq
 
 from ratchet.settings import Lake, Settings
 from ratchet.spec.types import Spec
@@ -97,6 +98,7 @@ def _shown(spec: Spec) -> dict[str, dict[str, str]]:
             "is_decision": "boolean",
             "stale_features": "varchar",
             "fallback": "varchar",
+            **({"reasons": "varchar"} if spec.explanations else {}),
         },
         "monitoring/cohorts": {
             "observed_window": "varchar",
@@ -156,7 +158,7 @@ def _write_empty_tables(spec: Spec, lake: Lake) -> None:
     """Put an empty table beside each shown folder: a view over no file at all is an error."""
     for folder, columns in _shown(spec).items():
         path = lake.root / f"{folder}.none" / "none.parquet"
-        if not path.exists():
+        if not path.exists() or pq.read_schema(path).names != [*columns]:
             nulls = ", ".join(f'null::{kind} as "{name}"' for name, kind in columns.items())
             with atomic_path(path) as draft, duckdb.connect() as connection:
                 connection.execute(f"copy (select {nulls} limit 0) to '{draft}'")

@@ -8,7 +8,7 @@ from model_lake import FIRST, SECOND
 from sklearn.metrics import roc_auc_score
 
 from ratchet.errors import EvidenceError
-from ratchet.evaluation import evaluate, judge
+from ratchet.evaluation import evaluate, judge, load_evidence
 from ratchet.training import CANDIDATE_FILE, HOLDOUT_FILE, MODEL_FILE, candidate_folder
 from ratchet.warehouse import load_snapshot
 
@@ -23,9 +23,11 @@ def folder(lake, estimator="logistic"):
 
 def test_evaluate_again_writes_the_same_bytes(trained_lake):
     path = trained_lake.lake.work(FIRST) / "evidence.json"
-    before = path.read_bytes()
+    best = load_evidence(trained_lake.spec, FIRST, trained_lake.settings).best
+    paths = [path, folder(trained_lake, best) / "explanations.json"]
+    before = [path.read_bytes() for path in paths]
     run(trained_lake)
-    assert path.read_bytes() == before
+    assert [path.read_bytes() for path in paths] == before
 
 
 def test_evaluate_measures_what_was_answered_in_training(trained_lake):

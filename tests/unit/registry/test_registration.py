@@ -56,6 +56,7 @@ def test_register_makes_a_challenger_with_its_runs(trained_lake):
     assert files == [
         "candidate.json",
         "evidence.json",
+        "explanations.json",
         "model.skops",
         "profile.json",
         "release.json",

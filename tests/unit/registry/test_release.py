@@ -5,6 +5,7 @@ from model_lake import FIRST
 
 from ratchet.errors import ReleaseError
 from ratchet.evaluation import load_evidence
+from ratchet.explanations import EXPLANATIONS_FILE
 from ratchet.registry import load_release
 from ratchet.registry.release import package
 from ratchet.training import HOLDOUT_FILE, candidate_folder
@@ -46,6 +47,33 @@ def test_load_release_answers_as_in_training(released):
     expected = pd.read_parquet(folder / HOLDOUT_FILE).set_index(lake.spec.gold.key)["probability"]
     rows = lake.rows.set_index(lake.spec.gold.key).loc[expected.index]
     assert (load(lake).answers(rows) == expected.to_numpy()).all()
+
+
+def test_release_says_why_it_answers(released):
+    lake, _, _ = released
+    release, rows = load(lake), lake.rows.tail(50)
+    why = release.reasons(rows, 2)
+    assert len(why) == 50
+    strongest = [text.partition("=")[0] for text in why]
+    assert set(strongest) <= {"origin_mean_delay_min", "wind_speed_mph", "origin"}
+    leading = release.explanations.importance[0].features
+    assert leading in {("origin_mean_delay_min",), ("wind_speed_mph",)}
+
+
+def test_release_of_before_explanations_says_nothing(trained_lake):
+    evidence = load_evidence(trained_lake.spec, FIRST, trained_lake.settings)
+    source = candidate_folder(trained_lake.spec, FIRST, evidence.best, trained_lake.settings)
+    (source / EXPLANATIONS_FILE).unlink()
+    package(
+        trained_lake.spec,
+        FIRST,
+        evidence,
+        trained_lake.settings,
+        trained_lake.lake.releases / "1",
+    )
+    release = load(trained_lake)
+    assert release.explanations is None
+    assert release.reasons(trained_lake.rows.tail(50), 2) is None
 
 
 def test_load_release_unknown_version_raises(released):

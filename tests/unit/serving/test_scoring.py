@@ -10,7 +10,11 @@ from ratchet.serving import score
 
 
 def release(version, probability):
-    return SimpleNamespace(version=version, answers=lambda rows: np.full(len(rows), probability))
+    return SimpleNamespace(
+        version=version,
+        answers=lambda rows: np.full(len(rows), probability),
+        reasons=lambda rows, count: [f"{count} of row {number}" for number in range(len(rows))],
+    )
 
 
 @pytest.fixture
@@ -93,8 +97,30 @@ def test_score_writes_the_columns_that_others_read(model_lake):
         "is_decision",
         "stale_features",
         "fallback",
+        "reasons",
     ]
     assert str(rows["decision_at"].dtype) == "datetime64[us]"
+
+
+@pytest.mark.usefixtures("champions")
+def test_score_champion_says_why_where_that_is_asked_for(model_lake):
+    _, rows = run(model_lake)
+    why = rows.set_index("role")["reasons"]
+    assert why["champion"].str.startswith("3 of row").all()
+    assert why["champion"].nunique() == 420
+    assert why[["first", "rule"]].isna().all()
+    model_lake.spec = model_lake.spec.model_copy(update={"explanations": None})
+    _, rows = run(model_lake)
+    assert "reasons" not in rows
+
+
+@pytest.mark.usefixtures("champions")
+def test_score_champion_of_before_explanations_says_nothing(model_lake, monkeypatch):
+    silent = release("5", 0.3)
+    silent.reasons = lambda rows, count: None
+    monkeypatch.setattr("ratchet.serving.scoring.champion_at", lambda *_: silent)
+    _, rows = run(model_lake)
+    assert rows["reasons"].isna().all()
 
 
 def test_score_no_decisions_raises(model_lake):

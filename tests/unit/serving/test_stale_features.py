@@ -29,7 +29,11 @@ WEATHER = (
 @pytest.fixture(autouse=True)
 def champion(monkeypatch):
     """Let a model that acts on every flight be champion."""
-    model = SimpleNamespace(version="5", answers=lambda rows: np.full(len(rows), 0.9))
+    model = SimpleNamespace(
+        version="5",
+        answers=lambda rows: np.full(len(rows), 0.9),
+        reasons=lambda rows, count: None,
+    )
     monkeypatch.setattr("ratchet.serving.scoring.champion_at", lambda *_: model)
     monkeypatch.setattr("ratchet.serving.scoring.first_champion", lambda *_: model)
 

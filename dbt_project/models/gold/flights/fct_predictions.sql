@@ -13,5 +13,6 @@ select
     cost_if_positive as cost_if_disrupted_points,
     cost_if_negative as cost_if_on_time_points,
     stale_features,
-    fallback
+    fallback,
+    reasons
 from {{ written_by_stages('predictions') }}
