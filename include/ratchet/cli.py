@@ -91,6 +91,12 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("summary", _summary, "Print what a use case did so far, and write it as a page.")
     _level(sub)
 
+    sub = command(
+        "leaderboard", _leaderboard, "List all candidates and baselines as they were judged."
+    )
+    sub.add_argument("use_case", nargs="?", default="flights")
+    _level(sub)
+
     _ledger_commands(commands)
 
     text = "List quarantined rows, export them, and replay them corrected. Alone, it lists."
@@ -317,6 +323,15 @@ def _ledger(arguments: argparse.Namespace) -> Ledger:
     from ratchet.ledger import Ledger
 
     return Ledger(_settings(arguments).lake(arguments.use_case).ledger)
+
+
+def _leaderboard(arguments: argparse.Namespace) -> None:
+    import shutil
+
+    from ratchet.reporting import leaderboard
+
+    columns = shutil.get_terminal_size((110, 24)).columns
+    print(leaderboard(_spec(arguments), _ledger(arguments), width=columns), end="")
 
 
 def _show_ledger(arguments: argparse.Namespace) -> None:

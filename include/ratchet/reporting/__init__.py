@@ -2,6 +2,7 @@
 
 from ratchet.reporting.data import data_report
 from ratchet.reporting.decisions import explain_decision, list_decisions
+from ratchet.reporting.leaderboard import leaderboard
 from ratchet.reporting.page import write_html
 from ratchet.reporting.summary import FeedCount, Summary, Week, summarise
 from ratchet.reporting.text import render_text
@@ -12,6 +13,7 @@ __all__ = [
     "Week",
     "data_report",
     "explain_decision",
+    "leaderboard",
     "list_decisions",
     "render_text",
     "summarise",

@@ -305,6 +305,15 @@ class Training(Model):
     min_rows: int = Field(gt=0, description="Fewer matured rows than this, and nothing is trained.")
     seed: int = Field(ge=0, description="Of every random choice, so that a run can be repeated.")
 
+    def earliest_decision(self, end: datetime) -> datetime | None:
+        """Return the first moment whose decisions are learned from in a window that ends then.
+
+        None if all are.
+        """
+        if self.max_history_days is None:
+            return None
+        return end - timedelta(days=self.holdout_days + self.max_history_days)
+
 
 class Guard(Model):
     """Parts of the data in which a candidate must not lose what it gains elsewhere."""

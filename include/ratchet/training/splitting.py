@@ -46,8 +46,8 @@ def split(snapshot: pd.DataFrame, spec: Spec, window: Window) -> Split:
     end, start = window.end.replace(tzinfo=None), cut.replace(tzinfo=None)
     decided, known = snapshot[gold.decided_at], snapshot[gold.label_known_at]
     learned = known <= start
-    if training.max_history_days is not None:
-        learned &= decided >= start - timedelta(days=training.max_history_days)
+    if earliest := training.earliest_decision(end):
+        learned &= decided >= earliest
     train = snapshot[learned]
     holdout = snapshot[(decided >= start) & (decided < end) & (known <= end)]
     if len(train) < training.min_rows:

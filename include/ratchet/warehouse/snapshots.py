@@ -38,9 +38,10 @@ class Snapshot(BaseModel):
 
 
 def take_snapshot(spec: Spec, window: Window, settings: Settings) -> Snapshot:
-    """Export all published decisions whose label was known by the window's end.
+    """Export the published decisions whose label was known by the window's end.
 
-    Depends on nothing that became known later, so an old window gives its old snapshot again.
+    All of them, or those of `training.max_history_days` and the holdout. Depends on nothing that
+    became known later, so an old window gives its old snapshot again.
 
     Returns
     -------
@@ -60,6 +61,11 @@ def take_snapshot(spec: Spec, window: Window, settings: Settings) -> Snapshot:
 
     refuse_restricted_features(spec, settings)
     gold = spec.gold
+    moments = [window.end.replace(tzinfo=None)]
+    since = ""
+    if earliest := spec.training.earliest_decision(moments[0]):
+        moments.append(earliest)
+        since = f"and features.{gold.decided_at} >= ?"
     query = f"""
         select
             {feature_columns(spec)},
@@ -68,9 +74,9 @@ def take_snapshot(spec: Spec, window: Window, settings: Settings) -> Snapshot:
         from gold.{gold.features_table} as features
         inner join gold.{gold.outcomes_table} as outcomes
             on features.{gold.key} = outcomes.{gold.key}
-        where outcomes.{gold.label_known_at} <= ?
+        where outcomes.{gold.label_known_at} <= ? {since}
         order by features.{gold.decided_at}, features.{gold.key}"""  # noqa: S608
-    rows = read_published(spec, settings, query, [window.end.replace(tzinfo=None)])
+    rows = read_published(spec, settings, query, moments)
     if rows.empty:
         raise SnapshotError(f"{spec.name}: no label was known by {window.end}; build more windows")
     folder = settings.lake(spec.name).snapshots

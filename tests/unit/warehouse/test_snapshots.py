@@ -37,6 +37,18 @@ def test_snapshot_holds_what_was_known_at_the_end_of_its_window(copy, flights_sp
     )
 
 
+def test_snapshot_holds_no_more_history_than_is_learned_from(copy, flights_spec):
+    training = flights_spec.training.model_copy(update={"max_history_days": 7, "holdout_days": 3})
+    bounded = flights_spec.model_copy(update={"training": training})
+    everything = take_snapshot(flights_spec, LAST, copy)
+    some = take_snapshot(bounded, LAST, copy)
+    decided = load_snapshot(flights_spec, some.id, copy)[flights_spec.gold.decided_at]
+    earliest = pd.Timestamp(LAST.end.replace(tzinfo=None)) - pd.Timedelta(days=10)
+    expected = load_snapshot(flights_spec, everything.id, copy)[flights_spec.gold.decided_at]
+    assert expected.min() < earliest
+    assert decided.tolist() == expected[expected >= earliest].tolist()
+
+
 def test_snapshot_stays_the_same_however_its_file_is_stored(copy, flights_spec):
     snapshot = take_snapshot(flights_spec, BASE, copy)
     rows = load_snapshot(flights_spec, snapshot.id, copy)
