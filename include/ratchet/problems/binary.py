@@ -138,9 +138,9 @@ class Binary(Problem):
             "answer_above_label": answers - positive,
         }
 
-    def is_event(self, labels: pd.Series) -> NDArray[np.bool_]:
+    def is_event(self, rows: pd.DataFrame) -> NDArray[np.bool_]:
         """Return the labels themselves."""
-        return labels.to_numpy(bool)
+        return rows[self.spec.gold.label].to_numpy(bool)
 
 
 def _curves(answers: Answers, positive: NDArray[np.bool_]) -> dict[str, float]:

@@ -157,7 +157,8 @@ class Multiclass(Problem):
             **{f"{each}_share": (chosen == each).astype(np.float64) for each in self.costs.classes},
         }
 
-    def is_event(self, labels: pd.Series) -> NDArray[np.bool_]:
+    def is_event(self, rows: pd.DataFrame) -> NDArray[np.bool_]:
         """Return whether a label is of the most frequent class."""
+        labels = rows[self.spec.gold.label]
         events: Any = (labels == labels.mode().iloc[0]).to_numpy(bool)
         return events  # type: ignore[no-any-return]

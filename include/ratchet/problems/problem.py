@@ -227,10 +227,17 @@ class Problem(ABC):
         """
         return {}
 
-    def is_event(self, labels: pd.Series) -> NDArray[np.bool_]:
-        """Return a yes or no for each label: what a column that knows it would separate."""
-        values = labels.to_numpy(np.float64)
-        return np.asarray(values > np.median(values), bool)
+    def is_event(self, rows: pd.DataFrame) -> NDArray[np.bool_]:
+        """Return a yes or no for each row: what a column that knows the label would separate.
+
+        Of a number, it is whether it is above the median of its entity: what tells entities apart
+        tells nothing of it.
+        """
+        labels, entity = rows[self.spec.gold.label], list(self.spec.gold.entity)
+        if not entity:
+            return np.asarray(labels > labels.median(), bool)
+        by_entity = labels.groupby([rows[name] for name in entity], dropna=False)
+        return np.asarray(labels > by_entity.transform("median"), bool)
 
     # baselines
 

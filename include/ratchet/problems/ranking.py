@@ -134,9 +134,9 @@ class Ranking(Problem):
             "mrr": float(firsts[relevant].mean()),
         }
 
-    def is_event(self, labels: pd.Series) -> NDArray[np.bool_]:
+    def is_event(self, rows: pd.DataFrame) -> NDArray[np.bool_]:
         """Return whether a row is relevant at all."""
-        return labels.to_numpy(np.float64) > 0
+        return rows[self.spec.gold.label].to_numpy(np.float64) > 0
 
 
 def _positions(scores: Answers, groups: pd.Series) -> NDArray[np.int64]:

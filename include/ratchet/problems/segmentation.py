@@ -128,8 +128,9 @@ class Segmentation(Problem):
             agreements.append(_rand(answers, self.answer(again, rows)))
         return {**super().measure_fit(model, rows), "stability": float(np.mean(agreements))}
 
-    def is_event(self, labels: pd.Series) -> NDArray[np.bool_]:
+    def is_event(self, rows: pd.DataFrame) -> NDArray[np.bool_]:
         """Return whether a label is of the most frequent group."""
+        labels = rows[self.spec.gold.label]
         return np.asarray(labels == labels.mode().iloc[0], bool)
 
     def _space(self, frame: pd.DataFrame) -> NDArray[np.float64]:

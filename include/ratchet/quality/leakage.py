@@ -60,7 +60,7 @@ class Labelled:
     @cached_property
     def label(self) -> npt.NDArray[np.bool_]:
         """The label of each row as a yes or no; see `Problem.is_event`."""
-        return problem_of(self.spec).is_event(self.rows[self.spec.gold.label])
+        return problem_of(self.spec).is_event(self.rows)
 
     @cached_property
     def kinds(self) -> Codes:

@@ -1,0 +1,3 @@
+{{ config(materialized='view') }}
+
+{{ mon_freshness("block_time", {"schedules": "sent_at", "landings": "landed_at"}) }}

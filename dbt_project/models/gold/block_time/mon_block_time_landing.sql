@@ -1,0 +1,3 @@
+{{ config(incremental_predicates=[in_landed('landed_window')]) }}
+
+{{ mon_landing("block_time", ["schedules", "landings", "planes"]) }}

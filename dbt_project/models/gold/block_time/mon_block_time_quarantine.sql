@@ -1,0 +1,3 @@
+{{ config(materialized='view') }}
+
+{{ mon_quarantine("block_time") }}
