@@ -26,19 +26,35 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def flights_inbox(pytestconfig: pytest.Config) -> Path:
-    """Return an inbox with the flagship's whole year; read it, or link to it, and never write.
+    """Return an inbox with the year of both use cases; read it, or link to it, and never write.
 
     It takes seconds to write, so it stays in pytest's cache until the code that writes it changes.
     """
     code = hashlib.sha256(Path(sample_flights.__file__).read_bytes()).hexdigest()[:12]
     inbox = pytestconfig.cache.mkdir(f"inbox-{code}")
-    sample_flights.write_flights_inbox(inbox)
+    for use_case in ("flights", "block_time"):
+        sample_flights.write_flights_inbox(inbox, use_case)
     return inbox
 
 
 @pytest.fixture(scope="session")
 def flights_spec() -> Spec:
     return load_spec(PROJECT / "include" / "use_cases" / "flights.yaml")
+
+
+@pytest.fixture(scope="session")
+def block_time_spec() -> Spec:
+    return load_spec(PROJECT / "include" / "use_cases" / "block_time.yaml")
+
+
+@pytest.fixture(scope="session")
+def block_time_weeks(
+    block_time_spec: Spec, flights_inbox: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Settings:
+    """Return a lake of the second use case with the same weeks. Copy, never write."""
+    settings = prepare(block_time_spec, flights_inbox, tmp_path_factory.mktemp("block_time"))
+    build_all(block_time_spec, LATER[-1], settings)
+    return settings
 
 
 @pytest.fixture(scope="session")

@@ -61,7 +61,6 @@ final as (
 )
 
 select * from final
-order by landed_window
 {%- endmacro %}
 
 {# Rows put aside, by feed, landed window and reason. #}

@@ -41,13 +41,13 @@ _ADDED = {
 def prepare(spec: Spec, inbox: Path, home: Path) -> Settings:
     """Land all windows below `home`, without building any."""
     settings = Settings(home, home)
-    for path in inbox.glob("flights/*/*.csv"):
+    for path in inbox.glob(f"{spec.name}/*/*.csv"):
         if path.stem.split("_")[1] < f"{LATER[-1].end:%Y%m%d}":
             copy = settings.inbox / path.relative_to(inbox)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copy)
-    for name, rows in _ADDED.items():
-        with (settings.inbox / "flights" / name).open("a") as file:
+    for name, rows in _ADDED.items() if spec.name == "flights" else ():
+        with (settings.inbox / spec.name / name).open("a") as file:
             file.writelines(f"{row}\n" for row in rows)
     for window in (BASE, *LATER):
         land(spec, window, settings, "landed")

@@ -227,17 +227,14 @@ class Problem(ABC):
         """
         return {}
 
-    def is_event(self, rows: pd.DataFrame) -> NDArray[np.bool_]:
-        """Return a yes or no for each row: what a column that knows the label would separate.
+    def comparable(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Return rows as a check of single features against the label reads them."""
+        return rows
 
-        Of a number, it is whether it is above the median of its entity: what tells entities apart
-        tells nothing of it.
-        """
-        labels, entity = rows[self.spec.gold.label], list(self.spec.gold.entity)
-        if not entity:
-            return np.asarray(labels > labels.median(), bool)
-        by_entity = labels.groupby([rows[name] for name in entity], dropna=False)
-        return np.asarray(labels > by_entity.transform("median"), bool)
+    def is_event(self, rows: pd.DataFrame) -> NDArray[np.bool_]:
+        """Return a yes or no for each row: what a column that knows the label would separate."""
+        labels = rows[self.spec.gold.label]
+        return np.asarray(labels > labels.median(), bool)
 
     # baselines
 

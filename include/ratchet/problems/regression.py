@@ -76,6 +76,19 @@ class Regression(Problem):
         off = answers - rows[self.spec.gold.label].to_numpy(np.float64)
         return {"answer_above_label": off, "distance": np.abs(off)}
 
+    def comparable(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Return label and numeric features as they lie above the median of their entity.
+
+        What tells entities apart, as the distance tells routes, does not know the label then.
+        """
+        gold = self.spec.gold
+        numbers = [n for n, feature in gold.features.items() if feature.kind == "numeric"]
+        above = rows[[*numbers, gold.label]].astype(np.float64)
+        if gold.entity:
+            entities = [rows[name] for name in gold.entity]
+            above = above - above.groupby(entities, dropna=False).transform("median")
+        return rows.assign(**above)
+
     def why_unmeasurable(self, labels: pd.Series) -> str | None:
         """Say why answers can't be measured on these labels; None if they can."""
         return why_no_numbers(labels, "label")

@@ -60,7 +60,7 @@ class Labelled:
     @cached_property
     def label(self) -> npt.NDArray[np.bool_]:
         """The label of each row as a yes or no; see `Problem.is_event`."""
-        return problem_of(self.spec).is_event(self.rows)
+        return problem_of(self.spec).is_event(self._comparable)
 
     @cached_property
     def kinds(self) -> Codes:
@@ -77,7 +77,11 @@ class Labelled:
     @cached_property
     def features(self) -> dict[str, Coded]:
         """The spec's features as small numbers."""
-        return {name: code(self.rows[name]) for name in self.spec.gold.features}
+        return {name: code(self._comparable[name]) for name in self.spec.gold.features}
+
+    @cached_property
+    def _comparable(self) -> pd.DataFrame:
+        return problem_of(self.spec).comparable(self.rows)
 
     @property
     def holdout_start(self) -> pd.Timestamp:

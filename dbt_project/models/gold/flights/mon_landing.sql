@@ -2,3 +2,4 @@
 {%- set feeds = ["schedules", "movements", "weather", "planes", "airports", "airlines"] -%}
 
 {{ mon_landing("flights", feeds) }}
+order by landed_window

@@ -96,3 +96,4 @@ final as (
 )
 
 select * from final
+order by decision_at
