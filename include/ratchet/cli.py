@@ -55,14 +55,16 @@ def _parser() -> argparse.ArgumentParser:
 
     command("pools", _pools, "Print the pools that the DAGs need, for `airflow pools import`.")
 
-    sub = command("demo", _demo, "Run the flagship: January, February, then week by week.")
+    sub = command("demo", _demo, "Run a sample use case: January, February, then week by week.")
+    sub.add_argument("use_case", nargs="?", default="flights")
     _level(sub)
     sub.add_argument(
         "--weeks", type=int, default=6, help="weekly windows after February (default 6)"
     )
     sub.add_argument("--no-ui", action="store_true", help="end after the summary")
 
-    sub = command("replay", _replay, "Run the flagship through all of 2013.")
+    sub = command("replay", _replay, "Run a sample use case through all of 2013.")
+    sub.add_argument("use_case", nargs="?", default="flights")
     _level(sub)
     sub.add_argument("--no-ui", action="store_true", help="end after the summary")
 
@@ -89,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     _level(sub)
 
     sub = command("summary", _summary, "Print what a use case did so far, and write it as a page.")
+    sub.add_argument("use_case", nargs="?", default="flights")
     _level(sub)
 
     sub = command(
@@ -206,9 +209,10 @@ def _level(sub: argparse.ArgumentParser) -> None:
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
-    from ratchet.orchestration.demo import settings_at
+    from ratchet.orchestration.demo import FLAGSHIP, settings_at
 
-    return settings_at(arguments.level, Settings.load())
+    use_case = getattr(arguments, "use_case", FLAGSHIP)
+    return settings_at(arguments.level, Settings.load(), use_case)
 
 
 def _spec(arguments: argparse.Namespace) -> Spec:
@@ -251,7 +255,13 @@ def _run(arguments: argparse.Namespace, weeks: int | None) -> None:
 
     from ratchet.orchestration.demo import run
 
-    run(_settings(arguments), weeks, ui=not arguments.no_ui, console=Console())
+    run(
+        _settings(arguments),
+        weeks,
+        ui=not arguments.no_ui,
+        console=Console(),
+        use_case=arguments.use_case,
+    )
 
 
 def _demo(arguments: argparse.Namespace) -> None:
@@ -300,12 +310,9 @@ def _trace(arguments: argparse.Namespace) -> None:
 def _summary(arguments: argparse.Namespace) -> None:
     from rich.console import Console
 
-    from ratchet.orchestration.demo import USE_CASE, print_summary
-    from ratchet.spec import load_spec
+    from ratchet.orchestration.demo import print_summary
 
-    settings = _settings(arguments)
-    spec = load_spec(settings.use_cases / f"{USE_CASE}.yaml")
-    print_summary(spec, settings, Console())
+    print_summary(_spec(arguments), _settings(arguments), Console())
 
 
 def _data_report(arguments: argparse.Namespace) -> None:

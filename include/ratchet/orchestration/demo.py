@@ -23,11 +23,11 @@ from ratchet.settings import Settings
 from ratchet.spec import Spec, load_spec
 from ratchet.storage import write_atomic
 
-USE_CASE = "flights"
+FLAGSHIP = "flights"
 
 
-def settings_at(level: int | None, settings: Settings) -> Settings:
-    """Return the settings for running the flagship at a level.
+def settings_at(level: int | None, settings: Settings, use_case: str = FLAGSHIP) -> Settings:
+    """Return the settings for running a use case at a level.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def settings_at(level: int | None, settings: Settings) -> Settings:
     settings
         The settings to start from.
     """
-    source = settings.use_cases / f"{USE_CASE}.yaml"
+    source = settings.use_cases / f"{use_case}.yaml"
     if level is None or load_spec(source).level == level:
         return settings
     home = settings.home / f"level-{level}"
@@ -48,8 +48,15 @@ def settings_at(level: int | None, settings: Settings) -> Settings:
     return replace(settings, home=home, use_cases=home / "use_cases")
 
 
-def run(settings: Settings, weeks: int | None, *, ui: bool, console: Console) -> Path:
-    """Run the flagship through Airflow, print its summary, and write it as a page.
+def run(
+    settings: Settings,
+    weeks: int | None,
+    *,
+    ui: bool,
+    console: Console,
+    use_case: str = FLAGSHIP,
+) -> Path:
+    """Run a sample use case through Airflow, print its summary, and write it as a page.
 
     Parameters
     ----------
@@ -61,6 +68,8 @@ def run(settings: Settings, weeks: int | None, *, ui: bool, console: Console) ->
         Whether to leave Airflow running, until Ctrl-C, when the summary has been printed.
     console
         Where to print.
+    use_case
+        flights or block_time.
 
     Returns
     -------
@@ -74,11 +83,11 @@ def run(settings: Settings, weeks: int | None, *, ui: bool, console: Console) ->
     from ratchet.feeds.sample_flights import write_flights_inbox
     from ratchet.registry import initialise
 
-    spec = load_spec(settings.use_cases / f"{USE_CASE}.yaml")
+    spec = load_spec(settings.use_cases / f"{use_case}.yaml")
     airflow = LocalAirflow(settings)
     with _ending_on_signals(), _progress(console) as progress:
         step = progress.add_task("producers write their files", total=None)
-        write_flights_inbox(settings.inbox)
+        write_flights_inbox(settings.inbox, use_case)
         progress.update(step, description="preparing MLflow's store")
         initialise(settings)
         try:
