@@ -72,12 +72,55 @@ DAMAGE = {
     "fct_outcomes_were_decided_on": "delete from gold.feat_flights where flight_number = 1",
     "mon_landing_adds_up": "update gold.mon_landing set accepted_rows = accepted_rows - 1",
 }
+BLOCK_TIME_DAMAGE = {
+    **{
+        f"stg_block_time__{feed}_holds_what_landed": (
+            f"delete from bronze.stg_block_time__{feed} where _row = 5"
+        )
+        for feed in ("schedules", "landings", "planes")
+    },
+    "int_block_time__conformed_has_one_row_per_flight": (
+        "insert into silver.int_block_time__conformed from silver.int_block_time__conformed limit 1"
+    ),
+    "int_block_time__flown_has_one_row_per_flight": (
+        "insert into silver.int_block_time__flown from silver.int_block_time__flown limit 1"
+    ),
+    "int_block_time__flown_times_are_possible": (
+        "update silver.int_block_time__flown set air_time_min = 2000 where destination = 'BOS'"
+    ),
+    "int_block_time__trailing_has_one_row_per_day_airline_and_route": (
+        "update silver.int_block_time__trailing set destination = 'BOS'"
+    ),
+    "feat_block_time_has_one_row_per_flight": (
+        "insert into gold.feat_block_time from gold.feat_block_time limit 1"
+    ),
+    "feat_block_time_has_every_flight": "delete from gold.feat_block_time where flight_number = 1",
+    "feat_block_time_knows_nothing_of_the_future": (
+        "update gold.feat_block_time set landings_known_at = decision_at + interval '1 minute'"
+    ),
+    "feat_block_time_values_are_mostly_there": (
+        "update gold.feat_block_time set route_median_min = null where flight_number = 1"
+    ),
+    "feat_block_time_values_change": "update gold.feat_block_time set route_median_min = 100",
+    "feat_block_time_values_are_possible": "update gold.feat_block_time set route_seats = 'inf'",
+    "fct_block_times_has_one_row_per_flight": (
+        "insert into silver.int_block_time__flown from silver.int_block_time__flown limit 1"
+    ),
+    "fct_block_times_agree_with_themselves": (
+        "update silver.int_block_time__flown set known_at = decision_at where destination = 'BOS'"
+    ),
+    "fct_block_times_were_decided_on": "delete from gold.feat_block_time where flight_number = 1",
+    "mon_block_time_landing_adds_up": (
+        "update gold.mon_block_time_landing set accepted_rows = accepted_rows - 1"
+    ),
+}
+CASES = [("flights", name, damage) for name, damage in DAMAGE.items()]
+CASES += [("block_time", name, damage) for name, damage in BLOCK_TIME_DAMAGE.items()]
 
 
-@pytest.fixture(scope="module")
-def compiled(three_weeks) -> dict[str, str]:
+def compiled_for(settings, use_case) -> dict[str, str]:
     """Return the SQL of every data test, as the pipeline ran it."""
-    folder = three_weeks.lake("flights").work(LATER[-1]) / "dbt"
+    folder = settings.lake(use_case).work(LATER[-1]) / "dbt"
     tests = (
         *folder.glob("*/compiled/**/*.yml/*.sql"),
         *folder.glob("*/compiled/**/tests/**/*.sql"),
@@ -86,24 +129,42 @@ def compiled(three_weeks) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def warehouse(three_weeks, tmp_path_factory):
-    path = tmp_path_factory.mktemp("damaged") / "flights.duckdb"
-    shutil.copyfile(three_weeks.lake("flights").published, path)
-    with duckdb.connect(path) as connection:
-        yield connection
+def warehouses(three_weeks, block_time_weeks, tmp_path_factory):
+    """Return the SQL of the data tests and a copy of what they read, by use case."""
+    folder = tmp_path_factory.mktemp("damaged")
+    found = {}
+    for use_case, settings in (("flights", three_weeks), ("block_time", block_time_weeks)):
+        path = folder / f"{use_case}.duckdb"
+        shutil.copyfile(settings.lake(use_case).published, path)
+        found[use_case] = compiled_for(settings, use_case), duckdb.connect(path)
+    yield found
+    for _, connection in found.values():
+        connection.close()
 
 
-def test_every_data_test_has_a_failing_case(manifest, compiled):
+@pytest.fixture(scope="module")
+def compiled(warehouses) -> dict[str, str]:
+    return warehouses["flights"][0]
+
+
+@pytest.fixture(scope="module")
+def warehouse(warehouses):
+    return warehouses["flights"][1]
+
+
+def test_every_data_test_has_a_failing_case(manifest, warehouses):
     names = {n.name for n in manifest.nodes.values() if str(n.resource_type) == "test"}
-    assert names == set(DAMAGE) == set(compiled)
+    ran = {name for compiled, _ in warehouses.values() for name in compiled}
+    assert names == {name for _, name, _ in CASES} == ran
 
 
-@pytest.mark.parametrize("name", DAMAGE)
-def test_data_test_passes_on_real_data_and_finds_damage(compiled, warehouse, name):
+@pytest.mark.parametrize(("use_case", "name", "damage"), CASES, ids=[name for _, name, _ in CASES])
+def test_data_test_passes_on_real_data_and_finds_damage(warehouses, use_case, name, damage):
+    compiled, warehouse = warehouses[use_case]
     assert warehouse.execute(compiled[name]).fetchall() == []
     warehouse.begin()
     try:
-        warehouse.execute(DAMAGE[name])
+        warehouse.execute(damage)
         assert warehouse.execute(compiled[name]).fetchall() != []
     finally:
         warehouse.rollback()
