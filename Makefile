@@ -1,6 +1,6 @@
 # Everything a person types. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help demo replay approve refuse env dev lint test catalogue mlflow lock clean
+.PHONY: help demo replay approve refuse env dev lint test gate-trial catalogue mlflow lock clean
 SHELL := bash
 
 VENV := .venv
@@ -67,6 +67,9 @@ lint: dev ## Check format, style, types and SQL; change nothing
 
 test: dev ## Run all tests, in two processes
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+gate-trial: env ## Measure how often the gate errs: bad, better and equal candidates on flights
+	@cd benchmarks && ../$(BIN)/python gate_trial.py
 
 catalogue: env ## Write one page on all tables: owners, state, lineage, and who uses a column
 	@$(BIN)/ratchet catalogue

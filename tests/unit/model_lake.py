@@ -40,14 +40,16 @@ def small(spec: Spec) -> Spec:
     return spec.model_copy(update={"training": training, "evaluation": evaluation, "gate": gate})
 
 
-def flights(spec: Spec, window: Window, seed: int = 0) -> pd.DataFrame:
+def flights(
+    spec: Spec, window: Window, seed: int = 0, flights_a_day: int = FLIGHTS_A_DAY
+) -> pd.DataFrame:
     """Return flights with features, the rule's answer and labels, sorted by time.
 
     Delays so far and wind make a flight late. Some numbers are missing, as in the real feeds; one
     flight in fifty has a label that becomes known only two days later.
     """
     rng = np.random.default_rng(seed)
-    rows = int(window.days) * FLIGHTS_A_DAY
+    rows = int(window.days) * flights_a_day
     gold = spec.gold
     frame = pd.DataFrame(
         {name: rng.normal(size=rows) for name, f in gold.features.items() if f.kind == "numeric"}
@@ -55,7 +57,7 @@ def flights(spec: Spec, window: Window, seed: int = 0) -> pd.DataFrame:
     frame["wind_gust_mph"] = np.where(rng.random(rows) < 0.7, np.nan, frame["wind_gust_mph"])
     frame["origin"] = rng.choice(["EWR", "JFK", "LGA"], rows)
     frame["carrier"] = rng.choice(["AA", "B6", "DL", "EV", "UA"], rows)
-    spacing = timedelta(days=1) / FLIGHTS_A_DAY
+    spacing = timedelta(days=1) / flights_a_day
     start = np.datetime64(window.start.replace(tzinfo=None), "us")
     frame[gold.decided_at] = start + np.arange(rows) * np.timedelta64(spacing)
     frame["scheduled_weekday"] = frame[gold.decided_at].dt.day_name().str[:3]

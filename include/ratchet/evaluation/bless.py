@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from ratchet.evaluation.evidence import Blessing, Refusals
-from ratchet.problems import Problem, problem_of
+from ratchet.problems import Answers, Problem, problem_of
 from ratchet.spec import Spec
 from ratchet.training import CANDIDATE_FILE, HOLDOUT_FILE, MODEL_FILE, Candidate, load_model
 
@@ -47,32 +47,49 @@ def bless(folder: Path) -> Blessing:
     rows = pd.read_parquet(folder / ROWS_FILE)
     features = list(candidate.features)
     model = load_model(content, candidate.trusted_types)
-
-    def answer(frame: pd.DataFrame) -> Any:
-        return problem.answer(model, frame, features)
-
-    first = answer(rows)
     stored = problem.answers_in(pd.read_parquet(folder / HOLDOUT_FILE))
-    shuffled = rows[list(reversed(rows.columns))].assign(column_that_nobody_knows="x")
-    singles = [rows.iloc[[at % len(rows)]] for at in range(SINGLE_ROWS)]
-    row_ms = _milliseconds(answer, singles)
-    batch_ms = _milliseconds(answer, [rows] * BATCHES)
     return Blessing(
         model_sha256=hashlib.sha256(content).hexdigest(),
         model_bytes=len(content),
         failure=None,
         other_versions=_other_versions(candidate.versions),
-        max_difference=problem.max_difference(first, stored),
-        is_repeatable=bool((answer(rows) == first).all()),
-        ignores_unknown=bool((answer(shuffled) == first).all()),
-        refuses=_refusals(problem, model, rows, features),
-        row_p50_ms=row_ms[0],
-        row_p95_ms=row_ms[1],
-        batch_rows=len(rows),
-        batch_p50_ms=batch_ms[0],
-        batch_p95_ms=batch_ms[1],
-        peak_memory_mb=_peak_memory_mb(),
+        **probe(problem, model, rows, features, stored),
     )
+
+
+def probe(
+    problem: Problem, model: Any, rows: pd.DataFrame, features: list[str], stored: Answers
+) -> dict[str, Any]:
+    """Ask a model all that it must answer or refuse; return fields of a `Blessing`.
+
+    Parameters
+    ----------
+    features
+        Columns that it was fitted to, in order.
+    stored
+        What it answered to these rows in training.
+    """
+
+    def answer(frame: pd.DataFrame) -> Any:
+        return problem.answer(model, frame, features)
+
+    first = answer(rows)
+    shuffled = rows[list(reversed(rows.columns))].assign(column_that_nobody_knows="x")
+    singles = [rows.iloc[[at % len(rows)]] for at in range(SINGLE_ROWS)]
+    row_ms = _milliseconds(answer, singles)
+    batch_ms = _milliseconds(answer, [rows] * BATCHES)
+    return {
+        "max_difference": problem.max_difference(first, stored),
+        "is_repeatable": bool((answer(rows) == first).all()),
+        "ignores_unknown": bool((answer(shuffled) == first).all()),
+        "refuses": _refusals(problem, model, rows, features),
+        "row_p50_ms": row_ms[0],
+        "row_p95_ms": row_ms[1],
+        "batch_rows": len(rows),
+        "batch_p50_ms": batch_ms[0],
+        "batch_p95_ms": batch_ms[1],
+        "peak_memory_mb": _peak_memory_mb(),
+    }
 
 
 def _refusals(problem: Problem, model: Any, rows: pd.DataFrame, features: list[str]) -> Refusals:
