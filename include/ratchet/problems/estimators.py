@@ -16,6 +16,7 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     # their own early stopping would judge by a random split, which picks the wrong trees in time
     "HistGradientBoostingClassifier": {"early_stopping": False},
     "HistGradientBoostingRegressor": {"early_stopping": False},
+    "KMeans": {"n_init": 10},  # a single start often ends in a worse place
 }
 
 
@@ -25,7 +26,8 @@ def build_estimator(spec: Spec, name: str, method: str) -> Any:
     All preparation is inside: missing values and categories that were never seen are answered, not
     refused. What knows categories by itself reads columns as they are. All else of scikit-learn's
     reads numbers as their quantile in the training data, so that an absurd one counts no more than
-    the largest that was seen. A use case's own estimator gets the frame as it is.
+    the largest that was seen; but segments, which quantiles would even out, are found in scaled
+    numbers. A use case's own estimator gets the frame as it is.
 
     Raises
     ------
@@ -74,16 +76,18 @@ def _prepared(spec: Spec, model: Any) -> Any:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, StandardScaler
 
-    seed = spec.training.seed
-    quantiles = make_pipeline(
-        QuantileTransformer(n_quantiles=100, subsample=50_000, random_state=seed),
-        SimpleImputer(strategy="constant", fill_value=0.5, add_indicator=True),  # the median
-        StandardScaler(),
-    )
+    if hasattr(model, "fit_predict"):
+        numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
+    else:
+        numbers = make_pipeline(
+            QuantileTransformer(n_quantiles=100, subsample=50_000, random_state=spec.training.seed),
+            SimpleImputer(strategy="constant", fill_value=0.5, add_indicator=True),  # the median
+            StandardScaler(),
+        )
     levels = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
     numeric, categorical = _columns(spec, "numeric"), _columns(spec, "categorical")
     return make_pipeline(
-        ColumnTransformer([("numeric", quantiles, numeric), ("categorical", levels, categorical)]),
+        ColumnTransformer([("numeric", numbers, numeric), ("categorical", levels, categorical)]),
         model,
     )
 

@@ -1,0 +1,99 @@
+"""An estimator that a use case brings by its import path."""
+
+import sys
+
+import pytest
+from sklearn.linear_model import Ridge
+
+from ratchet.cli import main
+from ratchet.errors import ReleaseError, TrainingError
+from ratchet.problems import fitted, problem_of
+from ratchet.settings import PROJECT
+from ratchet.training import dump_model, load_model
+
+BLOCK_TIME = PROJECT / "include" / "use_cases" / "block_time.yaml"
+MODULE = """
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.linear_model import Ridge
+
+class OnX(RegressorMixin, BaseEstimator):
+    def __init__(self, alpha=1.0):
+        self.alpha = alpha
+
+    def fit(self, X, y):
+        self.inner_ = Ridge(alpha=self.alpha).fit(X[["x"]].fillna(0), y)
+        return self
+
+    def predict(self, X):
+        return self.inner_.predict(X[["x"]].fillna(0))
+
+def no_estimator():
+    return object()
+
+number = 3
+"""
+TYPE = "our_models.OnX"
+
+
+@pytest.fixture(autouse=True)
+def module(tmp_path, monkeypatch):
+    (tmp_path / "our_models.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield
+    sys.modules.pop("our_models", None)
+
+
+@pytest.fixture
+def own(spec_of):
+    def make(path, **params):
+        spec = spec_of("regression")
+        declared = spec.training.estimators["linear"].model_copy(
+            update={"type": path, "params": params}
+        )
+        training = spec.training.model_copy(update={"estimators": {"own": declared}})
+        return spec.model_copy(update={"training": training})
+
+    return make
+
+
+def test_own_estimator_is_fitted_stored_and_answers_raw_features(own, rows_of):
+    problem, rows = problem_of(own("our_models:OnX", alpha=2.0)), rows_of("regression")
+    features = rows[list(problem.spec.gold.features)]
+    model = fitted(problem.estimator("own"), features, rows["label"], None, "own")
+    expected = Ridge(alpha=2.0).fit(rows[["x"]].fillna(0), rows["label"])
+    answers = problem.answer(model, rows)
+    assert answers == pytest.approx(expected.predict(rows[["x"]].fillna(0)))
+    loaded = load_model(dump_model(model, [TYPE]), [TYPE])
+    assert problem.max_difference(problem.answer(loaded, rows), answers) == 0
+
+
+def test_type_that_is_not_declared_is_refused_when_stored_and_when_read(own, rows_of):
+    problem, rows = problem_of(own("our_models:OnX")), rows_of("regression")
+    model = problem.estimator("own").fit(rows[["x", "color"]], rows["label"])
+    with pytest.raises(TrainingError, match=r"holds our_models\.OnX.*trusted_types with a reason"):
+        dump_model(model)
+    with pytest.raises(ReleaseError, match="types that are not trusted"):
+        load_model(dump_model(model, [TYPE]))
+
+
+@pytest.mark.parametrize(
+    ("path", "params", "message"),
+    [
+        ("no_models:OnX", {}, "no_models:OnX can't be imported.*put the module on PYTHONPATH"),
+        ("our_models:OnY", {}, "our_models:OnY can't be imported"),
+        ("our_models:number", {}, "can't be called; name a class or a function"),
+        ("our_models:OnX", {"beta": 1}, "can't be made: .*beta.*; look at its params"),
+        ("our_models:no_estimator", {}, "makes a object without fit and predict; return a scikit"),
+    ],
+)
+def test_own_estimator_that_is_none_is_named(own, path, params, message):
+    with pytest.raises(TrainingError, match=message):
+        problem_of(own(path, **params)).estimator("own")
+
+
+def test_lint_imports_own_estimators(tmp_path, capsys):
+    assert main(["lint", str(BLOCK_TIME)]) == 0
+    wrong = tmp_path / "block_time.yaml"
+    wrong.write_text(BLOCK_TIME.read_text().replace("sample_block_time:AboveRoute", "sample:None_"))
+    assert main(["lint", str(wrong)]) == 1
+    assert "training.estimators.above_route" in capsys.readouterr().err
