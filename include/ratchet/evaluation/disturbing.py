@@ -61,22 +61,24 @@ def _behave(
     problem: Problem, model: Any, rows: pd.DataFrame, features: list[str], declared: Behaviour
 ) -> BehaviourTest:
     def answer(frame: pd.DataFrame) -> pd.Series:
-        decided = problem.decide(problem.answer(model, frame, features), frame)
+        # what is watched is the answer; a kind that decides by other columns too is given real ones
+        decided = problem.decide(problem.answer(model, frame, features), rows.head(len(frame)))
         watched: pd.Series = pd.Series(decided[problem.spec.costs.watched])
         return watched
 
+    asked = rows
     if isinstance(declared, Canary):
-        rows = _canary(problem, rows, features, declared)
+        asked = _canary(problem, rows, features, declared)
         required = {"least": declared.least, "most": declared.most, "among": declared.among or ()}
     elif isinstance(declared, Direction):
         required = {"least": declared.least, "most": declared.most}
     else:
         required = {"least": 0.0, "most": declared.max_change}
     try:
-        observed = _observe(answer, rows, declared)
+        observed = _observe(answer, asked, declared)
     except (EvidenceError, ValueError, TypeError):  # the model refuses such rows
         observed = None
-    return BehaviourTest(rows=len(rows), observed=observed, **required)
+    return BehaviourTest(rows=len(asked), observed=observed, **required)
 
 
 def _observe(

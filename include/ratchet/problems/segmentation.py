@@ -140,6 +140,9 @@ class Segmentation(Problem):
                 columns = frame[[name]].to_numpy(np.float64)
             else:
                 columns = pd.get_dummies(frame[name], dtype=np.float64).to_numpy()
+            if np.isnan(columns).all():
+                parts.append(np.zeros_like(columns))
+                continue
             centred = columns - np.nanmean(columns, axis=0, keepdims=True)
             # all levels of a category together weigh as much as one number
             spread = np.sqrt(np.nanmean((centred**2).sum(axis=1)))
