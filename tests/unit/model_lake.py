@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 from ratchet.problems import problem_of
 from ratchet.settings import Lake, Settings
 from ratchet.spec import Spec
+from ratchet.spec.types import Serving
 from ratchet.warehouse import take_snapshot
 from ratchet.window import Window
 
@@ -33,6 +34,8 @@ def small(spec: Spec) -> Spec:
     evaluation = spec.evaluation.model_copy(
         update={
             "behaviour": behaviour,
+            # how fast a busy machine answers is not what these tests are about
+            "serving": Serving(max_row_ms=60_000, max_memory_mb=4_000, max_seconds=600),
             "slices": spec.evaluation.slices.model_copy(update={"min_rows": 50}),
             "fairness": spec.evaluation.fairness.model_copy(update={"min_rows": 50}),
         }
