@@ -6,11 +6,12 @@ import argparse
 import getpass
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from ratchet.decision import Kind
-from ratchet.errors import FeedError, RatchetError
+from ratchet.errors import FeedError, RatchetError, ReleaseError
 from ratchet.settings import Settings
 from ratchet.window import Window
 
@@ -78,6 +79,11 @@ def _parser() -> argparse.ArgumentParser:
         "catalogue", _catalogue, "Write a page on all tables: owners, state, lineage, use."
     )
     sub.add_argument("use_case", nargs="?", default="flights")
+    _level(sub)
+
+    sub = command("card", _card, "Write the model card of a release, as a page and as Markdown.")
+    sub.add_argument("use_case", nargs="?", default="flights")
+    sub.add_argument("version", nargs="?", help="default: the champion's of today")
     _level(sub)
 
     sub = command(
@@ -299,6 +305,22 @@ def _catalogue(arguments: argparse.Namespace) -> None:
     from ratchet.lineage import write_catalogue
 
     print(write_catalogue(_spec(arguments), _settings(arguments)))
+
+
+def _card(arguments: argparse.Namespace) -> None:
+    from ratchet.lineage import load_graph
+    from ratchet.registry import champion_at
+    from ratchet.reporting import write_card
+
+    spec, settings, version = _spec(arguments), _settings(arguments), arguments.version
+    if version is None:
+        champion = champion_at(spec, datetime.now(UTC), settings)
+        if champion is None:
+            raise ReleaseError(f"{spec.name} has no champion yet; name a version")
+        version = champion.version
+    load_graph(spec, settings)  # so that the card can name the columns behind features
+    for path in write_card(spec, version, settings):
+        print(path)
 
 
 def _trace(arguments: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@ from ratchet.lineage.graph import (
     Graph,
     column_lineage,
     feature_sources,
+    known_sources,
     load_graph,
     refuse_restricted_features,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "column_lineage",
     "feature_sources",
     "forward_text",
+    "known_sources",
     "load_graph",
     "refuse_restricted_features",
     "reported",

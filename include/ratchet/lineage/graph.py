@@ -6,6 +6,7 @@ import hashlib
 import json
 from functools import cache
 from graphlib import TopologicalSorter
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -156,6 +157,17 @@ def feature_sources(
     return {name: graph.sources(table, name, conditions=conditions) for name in gold.features}
 
 
+def known_sources(spec: Spec, settings: Settings) -> dict[str, frozenset[Leaf]] | None:
+    """Return what `feature_sources` does, if the SQL of today was read before; else None.
+
+    Raises
+    ------
+    BuildError
+        If a feature can't be followed back to its feeds.
+    """
+    return feature_sources(spec, settings) if _cached(spec, settings).exists() else None
+
+
 def refuse_restricted_features(spec: Spec, settings: Settings) -> None:
     """Refuse features that tell of restricted columns, by the lineage of the SQL as it is.
 
@@ -180,14 +192,18 @@ def load_graph(spec: Spec, settings: Settings) -> Graph:
     BuildError
         If the project does not compile.
     """
-    feeds = {name: tuple(feed.columns) for name, feed in spec.feeds.items()}
-    digest = hashlib.sha256(json.dumps([_FORMAT, sql_sha256(), feeds]).encode()).hexdigest()
-    path = settings.lake(spec.name).root / "lineage" / f"{digest}.json"
+    path = _cached(spec, settings)
     if path.exists():
         return Graph.model_validate_json(path.read_bytes())
-    graph = _graph(spec.model_dump_json(), digest)
+    graph = _graph(spec.model_dump_json(), path.stem)
     write_atomic(path, graph.model_dump_json().encode())
     return graph
+
+
+def _cached(spec: Spec, settings: Settings) -> Path:
+    feeds = {name: tuple(feed.columns) for name, feed in spec.feeds.items()}
+    digest = hashlib.sha256(json.dumps([_FORMAT, sql_sha256(), feeds]).encode()).hexdigest()
+    return settings.lake(spec.name).root / "lineage" / f"{digest}.json"
 
 
 @cache

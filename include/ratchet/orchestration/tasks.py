@@ -312,6 +312,7 @@ def judge_candidate(run: Run, version: str) -> str:
     decision = run.record(judge(load_evidence(*run.stage), run.spec))
     if decision.verdict != "accepted":
         refuse(*run.stage, version)
+        _write_card(run, version)
         return ""
     checks = [f"- {clause.text}" for clause in decision.clauses]
     return "\n".join([f"The gate accepts version {version} of `{run.spec.name}`:", "", *checks])
@@ -327,10 +328,21 @@ def promote_champion(run: Run, version: str, answer: dict[str, Any] | None = Non
         approval = run.record(_approval(run, version, answer))
         if approval.verdict != "approved":
             refuse(*run.stage, version)
+            _write_card(run, version)
             raise AirflowSkipException("; ".join(approval.reasons))
     promote(*run.stage, version)
+    _write_card(run, version)
     run.emit(Assets.of(run.spec).champion, version=version)
     return {"champion": version}
+
+
+def _write_card(run: Run, version: str) -> None:
+    """Write the model card anew, as something was decided on the version."""
+    from ratchet.registry import log_card
+    from ratchet.reporting import write_card
+
+    spec, _, settings = run.stage
+    log_card(spec, version, write_card(spec, version, settings), settings)
 
 
 def _approval(run: Run, version: str, answer: dict[str, Any]) -> Decision:

@@ -9,7 +9,7 @@ from ratchet.registry.promotion import (
 )
 from ratchet.registry.registration import register
 from ratchet.registry.release import Release, load_release
-from ratchet.registry.tracking import initialise
+from ratchet.registry.tracking import initialise, log_card
 
 __all__ = [
     "Release",
@@ -18,6 +18,7 @@ __all__ = [
     "initialise",
     "ledger_anchors",
     "load_release",
+    "log_card",
     "promote",
     "refuse",
     "register",

@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -148,9 +148,20 @@ class Tracking:
             if ANCHOR in found.tags
         ]
 
+    def log_card(self, version: str, paths: Sequence[Path]) -> None:
+        """Put the files of a version's card beside its model, in place of those of before."""
+        run_id = self.client.get_model_version(self.name, version).run_id
+        for path in paths:
+            self.client.log_artifact(run_id, str(path), "card")
+
     def set_alias(self, alias: str, version: str) -> None:
         """Let an alias point to a version."""
         self.client.set_registered_model_alias(self.name, alias, version)
+
+
+def log_card(spec: Spec, version: str, paths: Sequence[Path], settings: Settings) -> None:
+    """Put the files of a release's model card beside its model in MLflow."""
+    Tracking.of(spec, settings).log_card(version, paths)
 
 
 def _describe_model(folder: Path, method: str) -> None:

@@ -1,5 +1,6 @@
 """Telling people what happened: in the terminal, and as a page."""
 
+from ratchet.reporting.card import write_card
 from ratchet.reporting.data import data_report
 from ratchet.reporting.decisions import explain_decision, list_decisions
 from ratchet.reporting.leaderboard import leaderboard
@@ -17,5 +18,6 @@ __all__ = [
     "list_decisions",
     "render_text",
     "summarise",
+    "write_card",
     "write_html",
 ]

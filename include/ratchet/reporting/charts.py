@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from html import escape
 from typing import Literal
 
+from ratchet.explanations import Reliability
 from ratchet.window import Window
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 960, 64, 220, 30, 30
@@ -127,6 +128,36 @@ def bar_chart(bars: Sequence[tuple[str, str, float]], *, title: str, form: str) 
         )
     parts.append(f'<line class="zero" x1="{x(0)}" x2="{x(0)}" y1="{first - 6}" y2="{height - 6}"/>')
     return _svg(parts, height, title)
+
+
+def reliability_chart(bins: Sequence[Reliability]) -> str:
+    """Draw what was said against what occurred, with its interval; right is on the diagonal."""
+    height, side = 380.0, 320.0
+    largest = max(max(each.said, each.high or each.occurred) for each in bins)
+    ticks, digits = _ticks(0.0, largest)
+    x = _Scale(ticks[0], ticks[-1], LEFT, LEFT + side)
+    y = _Scale(ticks[0], ticks[-1], height - BOTTOM, height - BOTTOM - side)
+    parts = [f'<text class="axis" x="{LEFT}" y="14">What occurred, by what was said</text>']
+    for tick in ticks:
+        parts.append(
+            f'<line class="grid" x1="{LEFT}" x2="{LEFT + side}" y1="{y(tick)}" y2="{y(tick)}"/>'
+            f'<text class="tick end" x="{LEFT - 8}" y="{y(tick) + 4}">{tick:.{digits}f}</text>'
+            f'<text class="tick middle" x="{x(tick)}" y="{height - 8}">{tick:.{digits}f}</text>'
+        )
+    parts.append(
+        f'<line class="change" x1="{x(ticks[0])}" y1="{y(ticks[0])}" x2="{x(ticks[-1])}" '
+        f'y2="{y(ticks[-1])}"/>'
+    )
+    for each in bins:
+        at = x(each.said)
+        if each.low is not None and each.high is not None:
+            low, high = y(max(each.low, 0.0)), y(each.high)
+            parts.append(f'<line class="zero" x1="{at}" x2="{at}" y1="{low}" y2="{high}"/>')
+        parts.append(
+            f'<circle class="decision fill" cx="{at}" cy="{y(each.occurred)}" r="4">'
+            f"<title>said {each.said:.3f}, occurred {each.occurred:.3f}</title></circle>"
+        )
+    return _svg(parts, height, "Calibration")
 
 
 def timeline(
