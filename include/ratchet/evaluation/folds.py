@@ -9,6 +9,7 @@ import pandas as pd
 from ratchet.evaluation.evidence import Fold
 from ratchet.evaluation.metrics import measure
 from ratchet.problems import Problem, fitted
+from ratchet.training import sample_weights
 
 
 def walk_forward(
@@ -48,7 +49,9 @@ def walk_forward(
         ):
             continue
         where = f"{spec.name}: training.estimators.{estimator}, at {start:%Y-%m-%d}"
-        model = fitted(problem.estimator(estimator), features, problem.target(labels), None, where)
+        weights = sample_weights(spec, past, start)
+        target = problem.target(labels)
+        model = fitted(problem.estimator(estimator), features, target, weights, where)
         quality, _ = measure(problem, problem.answer(model, rows), rows, where)
         cheapest = min(
             measure(problem, answers, rows, name)[0].cost_per_unit

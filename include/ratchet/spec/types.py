@@ -302,6 +302,16 @@ class Training(Model):
     max_history_days: int | None = Field(
         default=None, gt=0, description="Train on at most so many days. Leave out for all."
     )
+    half_life_days: float | None = Field(
+        default=None,
+        gt=0,
+        description="A row of this age counts half as much as a new one. Leave out if all count "
+        "the same.",
+    )
+    weight: Name | None = Field(
+        default=None,
+        description="Column of the features table with how much a row counts, 0 or more.",
+    )
     min_rows: int = Field(gt=0, description="Fewer matured rows than this, and nothing is trained.")
     seed: int = Field(ge=0, description="Of every random choice, so that a run can be repeated.")
 
@@ -655,7 +665,8 @@ class Spec(Model):
     @property
     def read_columns(self) -> tuple[str, ...]:
         """Columns of the features table that are read besides those that models read."""
-        columns = dict.fromkeys((*self.gold.entity, *self.costs.read_columns))
+        weight = (self.training.weight,) if self.training.weight else ()
+        columns = dict.fromkeys((*self.gold.entity, *self.costs.read_columns, *weight))
         return tuple(name for name in columns if name not in self.gold.features)
 
     def owner_of(self, feed: str) -> Owner:

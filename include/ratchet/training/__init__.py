@@ -13,7 +13,9 @@ from ratchet.training.candidate import (
 from ratchet.training.fitting import train
 from ratchet.training.model import TRUSTED_TYPES, dump_model, load_model
 from ratchet.training.profile import build_profile
+from ratchet.training.smoke import run_smoke
 from ratchet.training.splitting import Split, split
+from ratchet.training.weights import sample_weights
 
 __all__ = [
     "CANDIDATE_FILE",
@@ -29,6 +31,8 @@ __all__ = [
     "dump_model",
     "load_candidate",
     "load_model",
+    "run_smoke",
+    "sample_weights",
     "split",
     "train",
 ]

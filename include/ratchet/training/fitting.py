@@ -7,12 +7,11 @@ import platform
 import shutil
 import time
 from importlib.metadata import version
-from typing import Any
 
 import pandas as pd
 
 from ratchet.errors import TrainingError
-from ratchet.problems import Problem, fitted, problem_of
+from ratchet.problems import fitted, problem_of
 from ratchet.settings import Settings
 from ratchet.spec import Spec
 from ratchet.storage import atomic_path
@@ -27,7 +26,9 @@ from ratchet.training.candidate import (
 )
 from ratchet.training.model import dump_model
 from ratchet.training.profile import build_profile
+from ratchet.training.smoke import run_smoke
 from ratchet.training.splitting import split
+from ratchet.training.weights import sample_weights
 from ratchet.window import Window
 
 _LIBRARIES = ("numpy", "pandas", "scikit-learn", "skops")
@@ -38,6 +39,8 @@ def train(
 ) -> Candidate:
     """Fit one of the spec's estimators on a snapshot, and let it answer the holdout.
 
+    A smoke run on a few rows goes first; see `ratchet.training.smoke`.
+
     The model is not fitted again on the holdout after it was judged: what the gate saw is what is
     deployed. Its folder in the window's work folder holds the model, the record that is returned,
     the drift reference, and its answers; running it again writes the same bytes.
@@ -46,7 +49,7 @@ def train(
     ------
     TrainingError
         If there are too few rows, a feature has no value in any of them, the parameters are wrong,
-        or the fit did not converge.
+        the fit did not converge, or the smoke run failed.
     EvidenceError
         If there is no holdout.
     SnapshotError
@@ -59,7 +62,15 @@ def train(
     gold, declared = spec.gold, spec.training.estimators[estimator]
     features, labels = parts.train[list(gold.features)], parts.train[gold.label]
     started = time.perf_counter()
-    model = _fit(problem, estimator, features, labels)
+    _refuse_empty(spec, features)
+    run_smoke(problem, estimator, parts.train)
+    model = fitted(
+        problem.estimator(estimator),
+        features,
+        problem.target(labels),
+        sample_weights(spec, parts.train, parts.cut),
+        f"{spec.name}: training.estimators.{estimator}",
+    )
     seconds = time.perf_counter() - started
     answers = problem.answer(model, parts.holdout)
     columns = problem.decide(answers, parts.holdout)
@@ -96,13 +107,9 @@ def train(
     return candidate
 
 
-def _fit(problem: Problem, estimator: str, features: pd.DataFrame, labels: pd.Series) -> Any:
-    name = problem.spec.name
+def _refuse_empty(spec: Spec, features: pd.DataFrame) -> None:
     if empty := features.columns[features.isna().all()].tolist():
         raise TrainingError(
-            f"{name}: {', '.join(empty)} has no value in any training row; "
+            f"{spec.name}: {', '.join(empty)} has no value in any training row; "
             "mend its feed, or remove it from gold.features"
         )
-    model = problem.estimator(estimator)
-    where = f"{name}: training.estimators.{estimator}"
-    return fitted(model, features, problem.target(labels), None, where)
