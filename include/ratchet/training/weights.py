@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from ratchet.errors import TrainingError
 from ratchet.spec import Spec
 
-
 _DAY_S = 86_400
 
 
