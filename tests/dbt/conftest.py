@@ -14,6 +14,7 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Any:
     project, target = str(PROJECT / "dbt_project"), str(tmp_path_factory.mktemp("target"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RATCHET_HOME", str(Path(target)))
+        patch.setenv("RATCHET_USE_CASE", "*")
         result = dbtRunner().invoke(
             [
                 "parse",

@@ -52,6 +52,28 @@ def test_bronze_alone_reads_sources_one_each_and_nothing_else(models):
     assert faults(models, fault) == []
 
 
+def test_nodes_of_a_use_case_are_there_for_that_one_alone(manifest):
+    nodes = [*manifest.nodes.values(), *manifest.sources.values()]
+    looked = set()
+    for node in nodes:
+        for use_case in ("flights", "block_time"):
+            if (
+                use_case in node.original_file_path.split("/")
+                and "enabled" in node.unrendered_config
+            ):
+                assert f"('{use_case}', '*')" in node.unrendered_config["enabled"], node.unique_id
+                looked.add((use_case, str(node.resource_type)))
+    missing = [
+        node.unique_id
+        for node in nodes
+        if str(node.resource_type) in ("model", "source")
+        and "_shared" not in node.original_file_path
+        and "enabled" not in node.unrendered_config
+    ]
+    assert not missing, f"{missing}: give their folder +enabled in dbt_project.yml, as others have"
+    assert len(looked) >= 4
+
+
 def test_models_read_no_layer_above_their_own(models):
     order = list(LAYERS)
 

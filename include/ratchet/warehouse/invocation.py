@@ -98,7 +98,7 @@ def warm() -> None:
     opened or written; if the project does not parse, the build that needs it says so.
     """
     with tempfile.TemporaryDirectory() as folder:
-        _invoke(["parse", "--no-write-json"], Path(folder) / "none.duckdb", Path(folder))
+        _invoke(["parse", "--no-write-json"], Path(folder) / "*.duckdb", Path(folder))
 
 
 def _invoke(arguments: list[str], warehouse: Path, target: Path) -> Any:
@@ -111,7 +111,9 @@ def _invoke(arguments: list[str], warehouse: Path, target: Path) -> Any:
         *("--log-level", "none", "--log-level-file", "info", "--no-use-colors-file"),
         "--no-send-anonymous-usage-stats",
     ]
-    with _environment(RATCHET_WAREHOUSE=str(warehouse), DO_NOT_TRACK="1"):
+    use_case = warehouse.stem  # "*" stands for all
+    variables = {"RATCHET_WAREHOUSE": str(warehouse), "RATCHET_USE_CASE": use_case}
+    with _environment(**variables, DO_NOT_TRACK="1"):
         try:
             return dbtRunner().invoke([*arguments, *common])
         finally:

@@ -353,7 +353,7 @@ def test_lint_paths_counts_and_prints_every_problem(edited, capsys):
     wrong = edited("level", 3)
     assert lint_paths([FLIGHTS.parent, wrong]) == 1
     printed = capsys.readouterr().out.splitlines()
-    assert printed == [*lint(wrong), "specs: 2, problems: 1"]
+    assert printed == [*lint(wrong), "specs: 3, problems: 1"]
 
 
 def test_lint_paths_right_specs_count_nothing(capsys):
