@@ -10,7 +10,17 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, field_validator
 
 Kind = Literal[
-    "data", "contract", "correction", "unblock", "retrain", "release", "approval", "promotion"
+    "data",
+    "contract",
+    "correction",
+    "unblock",
+    "retrain",
+    "release",
+    "escalation",
+    "approval",
+    "promotion",
+    "rollback",
+    "drill",
 ]
 
 
@@ -42,7 +52,7 @@ class Decision(BaseModel):
 
     A gate needs all of its clauses; `retrain` is a trigger, for which one is enough.
     `verdict` is a past participle: accepted, blocked, promoted, refused, requested, held, approved,
-    corrected.
+    corrected, escalated, rolled back, passed, failed.
     `subject` names what was decided on, `evidence` holds the numbers that the clauses rest on, and
     `files` what is too large for that: paths below the use case's folder, each with its SHA-256.
     """

@@ -1,19 +1,19 @@
-"""Releases: packaging, registering, promoting, and finding the champion of a moment."""
+"""Releases: packaging, promoting, going back, and finding the champion of a moment."""
 
-from ratchet.registry.promotion import (
-    champion_at,
-    first_champion,
-    ledger_anchors,
-    promote,
-    refuse,
-)
+from ratchet.registry.champions import champion_at, first_champion
+from ratchet.registry.promotion import ledger_anchors, promote, refuse
 from ratchet.registry.registration import register
-from ratchet.registry.release import Release, load_release
+from ratchet.registry.release import RELEASED_EVIDENCE_FILE, Release, load_release
+from ratchet.registry.reproduction import Reproduction, reproduce
+from ratchet.registry.rollback import drill, rollback
 from ratchet.registry.tracking import initialise, log_card
 
 __all__ = [
+    "RELEASED_EVIDENCE_FILE",
     "Release",
+    "Reproduction",
     "champion_at",
+    "drill",
     "first_champion",
     "initialise",
     "ledger_anchors",
@@ -22,4 +22,6 @@ __all__ = [
     "promote",
     "refuse",
     "register",
+    "reproduce",
+    "rollback",
 ]

@@ -23,13 +23,13 @@ def register(spec: Spec, window: Window, settings: Settings, reason: str) -> str
     """Package and register the best candidate of a window; return its version.
 
     Logs a run for every candidate and baseline. The version has the alias `challenger` until it is
-    promoted or refused. Running it again finds what is there and completes what is missing: one
-    release is one version.
+    promoted or refused. Running it again finds what is there and completes what is missing: what
+    does the same is one version, and what was released first stays as it is.
 
     Parameters
     ----------
     reason
-        Why the training was started, for the runs' tags.
+        Why the training was started, for the release and the runs' tags.
 
     Raises
     ------
@@ -43,13 +43,17 @@ def register(spec: Spec, window: Window, settings: Settings, reason: str) -> str
     packaged = lake.work(window) / "release"
     shutil.rmtree(packaged, ignore_errors=True)
     with atomic_path(packaged) as draft:
-        sha256 = package(spec, window, evidence, settings, draft)
+        manifest = package(spec, window, evidence, settings, reason, draft)
     tracking = Tracking.of(spec, settings)
-    found = tracking.version(sha256)
+    found = tracking.version(manifest.identity)
     if found is None:
         tracking.remove_unfinished_runs(window)
         run_id = _log_runs(spec, window, evidence, settings, tracking, packaged, reason)
-        tags = {"window": window.key, "snapshot": evidence.snapshot_id, "sha256": sha256}
+        tags = {
+            "window": window.key,
+            "snapshot": evidence.snapshot_id,
+            "identity": manifest.identity,
+        }
         found = tracking.create_version(run_id, {**tags, "candidate": evidence.best})
     version = str(found.version)
     released = lake.releases / version

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
 import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, FiniteFloat
 
 import ratchet
+from ratchet.decision import Decision
 from ratchet.errors import ReleaseError
 from ratchet.explanations import EXPLANATIONS_FILE, Explanations, reasons
-from ratchet.problems import problem_of
+from ratchet.problems import Problem, problem_of
 from ratchet.settings import PROJECT, Settings
 from ratchet.spec import Spec
+from ratchet.storage import write_new
 from ratchet.training import (
     CANDIDATE_FILE,
     MODEL_FILE,
@@ -34,13 +39,23 @@ if TYPE_CHECKING:
 
 MANIFEST_FILE = "release.json"
 SPEC_FILE = "spec.json"
+RELEASED_EVIDENCE_FILE = "evidence.json"
+DECISIONS_FILE = "decisions.json"
+"""What was decided on a release. It comes after the release, so it lies beside what the manifest
+lists, is written once, and its own hash stands in the ledger with the promotion."""
+
+_READ_ONLY = 0o444
+_DOES = (MODEL_FILE, CANDIDATE_FILE, PROFILE_FILE, SPEC_FILE)
 
 
 class Manifest(BaseModel):
     """What a release consists of.
 
-    `files` maps each file to its SHA-256. `code_sha256` is that of Ratchet's own sources, and
-    `lock_sha256` that of the compiled requirements ("none" where they are not installed with it).
+    `files` maps each file to its SHA-256. `reason` is why the training was started. `commit` is
+    that of the project, with "-dirty" if files differed from it (None where it is not installed
+    from a repository); `code_sha256` is that of Ratchet's own sources, and `lock_sha256` that of
+    the compiled requirements ("none" where they are not installed with it). `platform` is what the
+    last bits of a sum may depend on.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,17 +65,31 @@ class Manifest(BaseModel):
     snapshot_id: str
     candidate: str
     expected_cost_per_unit: FiniteFloat
+    reason: str
+    commit: str | None
     code_sha256: str
     lock_sha256: str
+    platform: str
     files: dict[str, str]
+
+    @property
+    def identity(self) -> str:
+        """Hash of what the release does and was made of: training it again gives the same.
+
+        What was measured on the way, like seconds, and who asked for it are left out.
+        """
+        told = self.model_dump(
+            mode="json", exclude={"reason", "commit", "platform", "expected_cost_per_unit"}
+        )
+        told["files"] = {name: self.files[name] for name in _DOES}
+        return _sha256(json.dumps(told, sort_keys=True).encode())
 
 
 class Release(BaseModel):
     """A registered version, as `load_release` found and verified it.
 
-    `spec` is its use case's of today. `sha256` is that of its manifest, and so of everything in
-    it. `expected_cost_per_unit` is what
-    it cost on its holdout, in the spec's unit.
+    `spec` is the one that it was released with: its costs and thresholds go forward and come back
+    with the model. `sha256` is that of its manifest, and so of everything in it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -83,10 +112,23 @@ class Release(BaseModel):
         profile: dict[str, Any] = json.loads(self.read(PROFILE_FILE))
         return profile
 
+    @property
+    def problem(self) -> Problem:
+        """How it decides on its answers, and what errors cost, as it was released."""
+        return problem_of(self.spec)
+
+    @property
+    def window(self) -> Window:
+        """The window at whose end it was trained."""
+        return Window.parse(self.manifest.window)
+
+    def load(self) -> Any:
+        """Verify the model's bytes and return the model; raise ReleaseError if it can't be read."""
+        return load_model(self.read(MODEL_FILE), self.candidate.trusted_types)
+
     def answers(self, frame: pd.DataFrame) -> Answers:
         """Return the answer for each row; see `ratchet.problems.Problem.answer`."""
-        model = load_model(self.read(MODEL_FILE), self.candidate.trusted_types)
-        return problem_of(self.spec).answer(model, frame, self.candidate.features)
+        return self.problem.answer(self.load(), frame, self.candidate.features)
 
     @property
     def explanations(self) -> Explanations | None:
@@ -99,9 +141,8 @@ class Release(BaseModel):
         """Say for each row what moved the answer most; see `ratchet.explanations.reasons`."""
         if (found := self.explanations) is None:
             return None
-        model = load_model(self.read(MODEL_FILE), self.candidate.trusted_types)
         columns = frame[list(self.candidate.features)]
-        return reasons(problem_of(self.spec), model, columns, found.reference, count)
+        return reasons(self.problem, self.load(), columns, found.reference, count)
 
     def read(self, name: str) -> bytes:
         """Return a file's content.
@@ -120,28 +161,64 @@ class Release(BaseModel):
         return content
 
 
-def package(spec: Spec, window: Window, evidence: Evidence, settings: Settings, to: Path) -> str:
-    """Write the best candidate's release to a new folder; return the SHA-256 of its manifest."""
-    source = candidate_folder(spec, window, evidence.best, settings)
-    to.mkdir(parents=True)
-    names = (MODEL_FILE, CANDIDATE_FILE, PROFILE_FILE, EXPLANATIONS_FILE)
-    for name in (name for name in names if (source / name).exists()):
-        shutil.copyfile(source / name, to / name)
-    (to / "evidence.json").write_text(evidence.model_dump_json(indent=1))
+def package(
+    spec: Spec, window: Window, evidence: Evidence, settings: Settings, reason: str, to: Path
+) -> Manifest:
+    """Write the best candidate's release to a new folder, read-only; return its manifest.
+
+    Whatever training, evaluation and explanation left in the candidate's folder goes with it.
+    """
+    shutil.copytree(candidate_folder(spec, window, evidence.best, settings), to)
+    (to / RELEASED_EVIDENCE_FILE).write_text(evidence.model_dump_json(indent=1))
     (to / SPEC_FILE).write_text(spec.model_dump_json(indent=1))
+    files = sorted(path for path in to.rglob("*") if path.is_file())
     manifest = Manifest(
         use_case=spec.name,
         window=window.key,
         snapshot_id=evidence.snapshot_id,
         candidate=evidence.best,
         expected_cost_per_unit=evidence.candidates[evidence.best].quality.cost_per_unit,
-        code_sha256=_code_sha256(),
-        lock_sha256=_lock_sha256(),
-        files={path.name: _sha256(path.read_bytes()) for path in sorted(to.iterdir())},
+        reason=reason,
+        commit=_commit(),
+        code_sha256=code_sha256(),
+        lock_sha256=lock_sha256(),
+        platform=platform_id(),
+        files={path.relative_to(to).as_posix(): _sha256(path.read_bytes()) for path in files},
     )
-    content = manifest.model_dump_json(indent=1).encode()
-    (to / MANIFEST_FILE).write_bytes(content)
+    (to / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=1))
+    for path in (*files, to / MANIFEST_FILE):
+        path.chmod(_READ_ONLY)
+    return manifest
+
+
+def seal(release: Release, decisions: Sequence[Decision]) -> str:
+    """Lay down what was decided on a release, once; return the file's SHA-256.
+
+    Raises
+    ------
+    ReleaseError
+        If it is sealed with something else.
+    """
+    content = json.dumps([each.model_dump(mode="json") for each in decisions], indent=1).encode()
+    path = release.folder / DECISIONS_FILE
+    write_new(path, content)
+    if path.read_bytes() != content:
+        raise ReleaseError(
+            f"{path} does not say what the ledger says; compare them with `ratchet ledger`, and "
+            "remove the file if it was changed: it is written again"
+        )
+    path.chmod(_READ_ONLY)
     return _sha256(content)
+
+
+def verify_seal(release: Release, files: Mapping[str, str]) -> None:
+    """Raise ReleaseError unless a release's decisions are those that its promotion names."""
+    path = release.folder / DECISIONS_FILE
+    expected = files.get(f"releases/{release.version}/{DECISIONS_FILE}")
+    if not path.is_file() or _sha256(path.read_bytes()) != expected:
+        raise ReleaseError(
+            f"{path} is missing, or was changed after it was sealed; restore it from a backup"
+        )
 
 
 def load_release(spec: Spec, version: str, settings: Settings) -> Release:
@@ -157,10 +234,11 @@ def load_release(spec: Spec, version: str, settings: Settings) -> Release:
         content = (folder / MANIFEST_FILE).read_bytes()
         manifest = Manifest.model_validate_json(content)
         candidate = Candidate.model_validate_json((folder / CANDIDATE_FILE).read_bytes())
+        released_with = Spec.model_validate_json((folder / SPEC_FILE).read_bytes())
     except (FileNotFoundError, ValueError) as error:
         raise ReleaseError(f"{folder} is no release: {error}; register its window again") from error
     release = Release(
-        spec=spec,
+        spec=released_with,
         version=version,
         sha256=_sha256(content),
         folder=folder,
@@ -176,7 +254,8 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _code_sha256() -> str:
+def code_sha256() -> str:
+    """Return the hash of Ratchet's own sources."""
     root = Path(ratchet.__file__).parent
     digests = (
         f"{path.relative_to(root)} {_sha256(path.read_bytes())}" for path in root.rglob("*.py")
@@ -184,6 +263,25 @@ def _code_sha256() -> str:
     return _sha256("\n".join(sorted(digests)).encode())
 
 
-def _lock_sha256() -> str:
+def lock_sha256() -> str:
+    """Return the hash of the compiled requirements, "none" without them."""
     lock = PROJECT / "requirements.txt"
     return _sha256(lock.read_bytes()) if lock.exists() else "none"
+
+
+def platform_id() -> str:
+    """Name what the last bits of a sum may depend on: system, processor and C library."""
+    cpus = Path("/proc/cpuinfo")
+    lines = cpus.read_text().splitlines() if cpus.exists() else []
+    model = next((line.partition(":")[2].strip() for line in lines if "model name" in line), "")
+    parts = (platform.system(), platform.machine(), model, "".join(platform.libc_ver()))
+    return " ".join(part for part in parts if part)
+
+
+def _commit() -> str | None:
+    git = shutil.which("git")
+    if git is None:
+        return None
+    command = [git, "-C", str(PROJECT), "describe", "--always", "--dirty", "--abbrev=40"]
+    found = subprocess.run([*command, "--exclude=*"], capture_output=True, text=True, check=False)  # noqa: S603
+    return found.stdout.strip() or None

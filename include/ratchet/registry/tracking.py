@@ -119,9 +119,9 @@ class Tracking:
         self.client.set_terminated(run.info.run_id, end_time=moment)
         return str(run.info.run_id)
 
-    def version(self, sha256: str) -> ModelVersion | None:
-        """Find the version of a release."""
-        filters = f"name = '{self.name}' and tags.sha256 = '{sha256}'"
+    def version(self, identity: str) -> ModelVersion | None:
+        """Find the version of a release; see `Manifest.identity`."""
+        filters = f"name = '{self.name}' and tags.identity = '{identity}'"
         return next(iter(self.client.search_model_versions(filters)), None)
 
     def create_version(self, run_id: str, tags: Mapping[str, str]) -> ModelVersion:

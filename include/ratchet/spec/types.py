@@ -471,6 +471,19 @@ class Pairing(Model):
     )
 
 
+class Approval(Model):
+    """Who must approve a candidate that the gate accepts, and by when. Silence refuses."""
+
+    answer_within_h: float = Field(
+        gt=0, description="Hours until no answer counts as refusal, and the owner is told."
+    )
+    approvers: tuple[str, ...] = Field(
+        default=(),
+        description="Ids of the Airflow users who may answer: their names, with the simple auth "
+        "manager. By default anybody who may answer there at all.",
+    )
+
+
 class Gate(Model):
     """What a candidate must show before it becomes champion. Missing evidence refuses."""
 
@@ -502,6 +515,11 @@ class Gate(Model):
     )
     max_prediction_difference: float = Field(
         ge=0, description="Largest difference between answers in training and after loading."
+    )
+    approval: Approval | None = Field(
+        default=None,
+        description="Leave out if the gate alone decides. At level 0 a person must approve in any "
+        "case, and is waited for without limit if nothing is said here.",
     )
 
 
@@ -655,6 +673,11 @@ class Spec(Model):
         description="Leave it out, and the model card says that intended use, excluded use and "
         "limits are not answered.",
     )
+
+    @property
+    def needs_approval(self) -> bool:
+        """Whether a person must approve what the gate accepts."""
+        return self.level == 0 or self.gate.approval is not None
 
     @property
     def max_separation(self) -> float:
