@@ -75,6 +75,28 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--reason", default="", help="for the ledger")
         _level(sub)
 
+    text = "Bring back the previous champion as a whole; or, with --drill, make sure that one can."
+    sub = command("rollback", _rollback, text)
+    sub.add_argument("use_case", nargs="?", default="flights")
+    how = sub.add_mutually_exclusive_group(required=True)
+    how.add_argument("--reason", help="for the ledger")
+    how.add_argument("--drill", action="store_true", help="in a copy; nothing changes")
+    sub.add_argument("--to", metavar="VERSION", help="default: the one before the champion")
+    sub.add_argument(
+        "--from",
+        dest="since",
+        type=_moment,
+        metavar="MOMENT",
+        help="end of a window, UTC, like 2013-03-08T0000 (default: of the last one scored)",
+    )
+    _level(sub)
+
+    text = "Train a release again from its snapshot, and compare to the last bit."
+    sub = command("reproduce", _reproduce, text)
+    sub.add_argument("use_case")
+    sub.add_argument("version")
+    _level(sub)
+
     sub = command(
         "catalogue", _catalogue, "Write a page on all tables: owners, state, lineage, use."
     )
@@ -210,6 +232,13 @@ def _window(key: str) -> Window:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
+def _moment(text: str) -> datetime:
+    try:
+        return datetime.strptime(text, "%Y-%m-%dT%H%M").replace(tzinfo=UTC)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no moment like 2013-03-08T0000") from error
+
+
 def _level(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--level", type=int, choices=(0, 1, 2), help="default: what the spec declares")
 
@@ -299,6 +328,49 @@ def _answer(arguments: argparse.Namespace) -> int:
         client.answer(question, option, reason=arguments.reason)
         print(f"{question.subject} {option}")
     return 0
+
+
+def _rollback(arguments: argparse.Namespace) -> int:
+    from ratchet.registry import drill, rollback
+
+    spec, settings = _spec(arguments), _settings(arguments)
+    if arguments.drill:
+        decision = drill(spec, settings, f"by hand at {datetime.now(UTC).isoformat()}")
+        print("\n".join(clause.text for clause in decision.clauses))
+        print(f"{decision.verdict} in {decision.evidence['seconds']} s")
+        return int(decision.verdict != "passed")
+    decision = rollback(
+        spec,
+        settings,
+        reason=arguments.reason,
+        author=getpass.getuser(),
+        to=arguments.to,
+        since=arguments.since,
+    )
+    print("; ".join(decision.reasons))
+    print(f"version {decision.subject['version']} decides from {_end(decision.window)} on")
+    return 0
+
+
+def _end(window: str) -> str:
+    return f"{Window.parse(window).end:%Y-%m-%d %H:%M} UTC"
+
+
+def _reproduce(arguments: argparse.Namespace) -> int:
+    from ratchet.registry import reproduce
+
+    found = reproduce(_spec(arguments), arguments.version, _settings(arguments))
+    print(
+        f"version {found.version}: of {found.rows:,} answers on its holdout, "
+        f"{found.rows_that_differ:,} differ; "
+        + (f"{', '.join(found.files_that_differ)} differ" if found.files_that_differ else "")
+        + ("the same to the last bit" if found.is_same else "")
+    )
+    for cause in found.causes:
+        print(f"  {cause}")
+    if not found.is_same and not found.causes:
+        print("  nothing else that is known of differs: its estimator is not deterministic")
+    return int(not found.is_same)
 
 
 def _catalogue(arguments: argparse.Namespace) -> None:

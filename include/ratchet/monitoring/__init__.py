@@ -1,6 +1,6 @@
 """Watching: realised performance, drift, and the decision to retrain."""
 
-from ratchet.monitoring.drift import Drift, psi
+from ratchet.monitoring.drift import Drift, compare, psi
 from ratchet.monitoring.observation import Observation, observe
 from ratchet.monitoring.performance import (
     SCORED_POLICIES,
@@ -17,6 +17,7 @@ __all__ = [
     "Observation",
     "Performance",
     "Realised",
+    "compare",
     "decide_retraining",
     "observe",
     "psi",

@@ -12,8 +12,12 @@ score_window       by hand      new gold     new gold
 monitor_champion   by hand      new scores   new scores, may ask to retrain
 train_candidate    by hand, a   new gold     a request to retrain
                    person
-                   approves
+                   approves, as
+                   at any level
+                   if the spec
+                   asks for it
 check_as_of        –            –            each month
+drill_rollback     –            –            each month
 =================  ===========  ===========  ===========================
 """
 
@@ -43,6 +47,7 @@ from ratchet.orchestration.pools import warehouse_pool
 from ratchet.spec import Spec, load_spec
 
 AS_OF_CRON = "0 6 1 * *"  # monthly: SQL changes rarely, and each check costs several builds
+DRILL_CRON = "0 7 1 * *"  # monthly: what a drill finds broken must not wait for an emergency
 RETRY_DELAY = timedelta(seconds=5)  # what is retried is a killed process or a busy machine
 
 _WINDOW_FORM = {
@@ -85,7 +90,7 @@ def dags_of(spec: Spec) -> list[DAG]:
         _monitor_champion(spec, assets, assets.predictions if automatic else None),
         _train_candidate(spec, assets, (None, assets.gold, assets.retraining)[spec.level]),
     ]
-    return [*dags, _check_as_of(spec)] if spec.level == 2 else dags
+    return [*dags, _check_as_of(spec), _drill_rollback(spec)] if spec.level == 2 else dags
 
 
 def _dag(spec: Spec, verb_object: str, doc: str, schedule: Any, **kwargs: Any) -> DAG:
@@ -216,21 +221,31 @@ def _train_candidate(spec: Spec, assets: Assets, after: Asset | None) -> DAG:
         )
         promote = _task(tasks.promote_champion, outlets=[assets.champion])
         checked >> trained >> version
-        if spec.level == 0:
-            from airflow.providers.standard.operators.hitl import HITLOperator
-
-            approve_candidate = HITLOperator(
-                task_id="approve_candidate",
-                subject=f"Make this candidate the champion of {name}?",
-                body="{{ ti.xcom_pull(task_ids='judge_candidate') }}",
-                options=[tasks.APPROVE, tasks.REFUSE],
-                params={"reason": Param("", type="string", description="For the ledger.")},
-            )
+        if spec.needs_approval:
+            approve_candidate = _approve_candidate(spec)
             pack >> approve_candidate
             promote(name, version=version, answer=approve_candidate.output)
         else:
             pack >> promote(name, version=version)
     return dag
+
+
+def _approve_candidate(spec: Spec) -> Any:
+    from airflow.providers.standard.operators.hitl import HITLOperator
+    from airflow.sdk.execution_time.hitl import HITLUser
+
+    approval = spec.gate.approval
+    approvers = [HITLUser(id=user, name=user) for user in approval.approvers] if approval else None
+    return HITLOperator(
+        task_id="approve_candidate",
+        subject=f"Make this candidate the champion of {spec.name}?",
+        body="{{ ti.xcom_pull(task_ids='judge_candidate') }}",
+        options=[tasks.APPROVE, tasks.REFUSE],
+        defaults=tasks.REFUSE if approval else None,
+        params={"reason": Param("", type="string", description="For the ledger.")},
+        assigned_users=approvers or None,
+        response_timeout=timedelta(hours=approval.answer_within_h) if approval else None,
+    )
 
 
 def _check_as_of(spec: Spec) -> DAG:
@@ -255,4 +270,28 @@ def _check_as_of(spec: Spec) -> DAG:
         catchup=False,
     ) as dag:
         _task(tasks.check_as_of)(spec.name)
+    return dag
+
+
+def _drill_rollback(spec: Spec) -> DAG:
+    """**Purpose** Make sure that the previous champion can come back, before it has to.
+
+    **Reads** the ledger, the releases, and the snapshot that the previous champion was trained on.
+    **Writes** how it went, and how long it took, to the ledger; it rolls back in a copy.
+    **Runs when, and why then** at the beginning of a month, as files are lost and changed without
+    anybody noticing; by hand after storage was moved or restored. At level 2 only.
+    **Safe to re-run because** neither champion nor registry is touched, and a run is recorded once.
+    **If it fails** the log says what is missing or changed: restore it from a backup, or train
+    again. Until then a rollback would be refused. Skipped means: there is no previous champion yet.
+    """
+    with _dag(
+        spec,
+        "drill_rollback",
+        _drill_rollback.__doc__ or "",
+        CronDataIntervalTimetable(DRILL_CRON, timezone="UTC"),
+        start_date=spec.schedule.start,
+        end_date=spec.schedule.end and spec.schedule.end - timedelta(minutes=1),
+        catchup=False,
+    ) as dag:
+        _task(tasks.drill_rollback)(spec.name)
     return dag

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 Facts = dict[str, Any]
 AS_OF_MOMENTS = 5  # all of history is computed for each
 APPROVE, REFUSE = "Approve", "Refuse"
+NOBODY = "nobody"  # who answered when the time ran out
 
 
 @dataclass(frozen=True)
@@ -305,28 +306,39 @@ def _trigger(run: Run) -> str:
 
 @body
 def judge_candidate(run: Run, version: str) -> str:
-    """Pass the gate, or be refused: what follows is skipped then. Return the evidence pack."""
-    from ratchet.evaluation import judge, load_evidence
-    from ratchet.registry import refuse
+    """Pass the gate, or be refused: what follows is skipped then. Return the evidence pack.
 
-    decision = run.record(judge(load_evidence(*run.stage), run.spec))
+    What is judged is the evidence that went into the release, whatever was measured since.
+    """
+    from ratchet.evaluation import Evidence, judge
+    from ratchet.registry import RELEASED_EVIDENCE_FILE, load_release, refuse
+
+    spec, _, settings = run.stage
+    release = load_release(spec, version, settings)
+    evidence = Evidence.model_validate_json(release.read(RELEASED_EVIDENCE_FILE))
+    decision = run.record(judge(evidence, spec))
     if decision.verdict != "accepted":
         refuse(*run.stage, version)
         _write_card(run, version)
         return ""
-    checks = [f"- {clause.text}" for clause in decision.clauses]
-    return "\n".join([f"The gate accepts version {version} of `{run.spec.name}`:", "", *checks])
+    if not spec.needs_approval:
+        return version
+    from ratchet.reporting import evidence_pack
+
+    return evidence_pack(release, decision, settings)
 
 
 @body
 def promote_champion(run: Run, version: str, answer: dict[str, Any] | None = None) -> Facts:
-    """Make the accepted candidate the champion; skip if a person refused it."""
+    """Make the accepted candidate the champion; skip if a person refused it, or nobody answered."""
     from ratchet.orchestration.assets import Assets
     from ratchet.registry import promote, refuse
 
-    if answer is not None:
-        approval = run.record(_approval(run, version, answer))
-        if approval.verdict != "approved":
+    if run.spec.needs_approval:
+        approval = _approval(run, version, answer or {})
+        if approval.author == NOBODY:
+            run.record(_escalation(run, version))
+        if run.record(approval).verdict != "approved":
             refuse(*run.stage, version)
             _write_card(run, version)
             raise AirflowSkipException("; ".join(approval.reasons))
@@ -346,24 +358,79 @@ def _write_card(run: Run, version: str) -> None:
 
 
 def _approval(run: Run, version: str, answer: dict[str, Any]) -> Decision:
+    """Return what a person decided. No answer refuses, and so does that of one who may not."""
     from ratchet.decision import Clause
 
-    chosen = answer["chosen_options"][0]
-    author = (answer.get("responded_by_user") or {}).get("name", "unknown")
+    chosen = next(iter(answer.get("chosen_options") or []), REFUSE)
+    user = answer.get("responded_by_user")
+    author = str(user["name"]) if user else NOBODY
     reason = (answer.get("params_input") or {}).get("reason") or "no reason given"
-    clause = Clause(
-        name="person_approves",
-        passed=chosen == APPROVE,
-        observed=chosen,
-        required=APPROVE,
-        text=f"{author} answered {chosen!r}: {reason}",
+    may = run.spec.gate.approval.approvers if run.spec.gate.approval else ()
+    clauses = (
+        Clause(
+            name="person_approves",
+            passed=chosen == APPROVE and user is not None,
+            observed=chosen,
+            required=APPROVE,
+            text=f"{author} answered {chosen!r}: {reason}"
+            if user
+            else f"Nobody answered in time about version {version}; silence refuses.",
+        ),
+        Clause(
+            name="person_may_approve",
+            passed=not may or (user is not None and user["id"] in may),
+            observed=str(user["id"]) if user else NOBODY,
+            required=", ".join(may) or "anybody",
+            text=f"Who may answer: {', '.join(may) or 'anybody who may in Airflow'}.",
+        ),
     )
     return Decision(
         kind="approval",
         use_case=run.spec.name,
         window=run.window.key,
-        verdict="approved" if clause.passed else "refused",
-        clauses=(clause,),
+        verdict="approved" if all(clause.passed for clause in clauses) else "refused",
+        clauses=clauses,
         subject={"version": version},
         author=author,
     )
+
+
+def _escalation(run: Run, version: str) -> Decision:
+    """Return the ticket for the owner, who is told that nobody answered."""
+    from ratchet.decision import Clause
+
+    owner = run.spec.owner
+    approval = run.spec.gate.approval
+    hours = approval.answer_within_h if approval else 0
+    clause = Clause(
+        name="answered_in_time",
+        passed=False,
+        observed="no answer",
+        required=f"within {hours:g} h",
+        text=f"Nobody answered within {hours:g} h whether version {version} may become champion. "
+        f"It is refused; {owner.name} <{owner.email}> is to see why, and train again if it is "
+        "still wanted.",
+    )
+    return Decision(
+        kind="escalation",
+        use_case=run.spec.name,
+        window=run.window.key,
+        verdict="escalated",
+        clauses=(clause,),
+        subject={"version": version},
+    )
+
+
+@body
+def drill_rollback(run: Run) -> Facts:
+    """Roll back in a copy; fail if the previous unit does not come back as it was."""
+    from ratchet.errors import ReleaseError
+    from ratchet.registry import drill, has_previous
+
+    spec, _, settings = run.stage
+    if not has_previous(spec, settings):
+        raise AirflowSkipException("there is no previous version to go back to yet")
+    decision = drill(spec, settings, run.id)
+    if decision.verdict != "passed":
+        raise ReleaseError("\n".join(decision.reasons))
+    return {**decision.subject, **decision.evidence}

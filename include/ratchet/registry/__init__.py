@@ -4,17 +4,19 @@ from ratchet.registry.champions import champion_at, first_champion
 from ratchet.registry.promotion import ledger_anchors, promote, refuse
 from ratchet.registry.registration import register
 from ratchet.registry.release import RELEASED_EVIDENCE_FILE, Release, load_release
-from ratchet.registry.reproduction import Reproduction, reproduce
-from ratchet.registry.rollback import drill, rollback
+from ratchet.registry.reproduction import Reproduction, answers_on_holdout, reproduce
+from ratchet.registry.rollback import drill, has_previous, rollback
 from ratchet.registry.tracking import initialise, log_card
 
 __all__ = [
     "RELEASED_EVIDENCE_FILE",
     "Release",
     "Reproduction",
+    "answers_on_holdout",
     "champion_at",
     "drill",
     "first_champion",
+    "has_previous",
     "initialise",
     "ledger_anchors",
     "load_release",

@@ -163,6 +163,11 @@ def _ending(spec: Spec, moment: datetime) -> Window:
     return Window(schedule.history_start if moment == schedule.start else before, moment)
 
 
+def has_previous(spec: Spec, settings: Settings) -> bool:
+    """Whether there is a version that a rollback could bring back."""
+    return len(in_line(changes(spec, settings))) > 1
+
+
 def drill(spec: Spec, settings: Settings, run: str) -> Decision:
     """Roll back in a copy, make sure that the previous unit is what it was, and record the result.
 

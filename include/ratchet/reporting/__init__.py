@@ -4,6 +4,7 @@ from ratchet.reporting.card import write_card
 from ratchet.reporting.data import data_report
 from ratchet.reporting.decisions import explain_decision, list_decisions
 from ratchet.reporting.leaderboard import leaderboard
+from ratchet.reporting.pack import evidence_pack
 from ratchet.reporting.page import write_html
 from ratchet.reporting.summary import FeedCount, Summary, Week, summarise
 from ratchet.reporting.text import render_text
@@ -13,6 +14,7 @@ __all__ = [
     "Summary",
     "Week",
     "data_report",
+    "evidence_pack",
     "explain_decision",
     "leaderboard",
     "list_decisions",

@@ -29,18 +29,23 @@ from ratchet.window import Window
 CHAMPION, GATE, RETRAINING = "Champion", "Gate", "Retraining asked"
 
 
-def write_html(summary: Summary, path: Path) -> None:
-    """Write the summary as a self-contained page, all of it or nothing.
-
-    The same summary gives the same bytes.
-    """
-    environment = Environment(
+def templates() -> Environment:
+    """Return the environment of all pages."""
+    return Environment(
         loader=PackageLoader("ratchet.reporting", ""),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def write_html(summary: Summary, path: Path) -> None:
+    """Write the summary as a self-contained page, all of it or nothing.
+
+    The same summary gives the same bytes.
+    """
+    environment = templates()
     environment.filters.update(
         number=number,
         window=lambda key: str(Window.parse(key)),

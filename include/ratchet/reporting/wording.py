@@ -18,10 +18,15 @@ KIND_LABELS = {
     "unblock": "Unblocking",
     "retrain": "Retraining",
     "release": "Gate",
+    "escalation": "Escalation",
     "approval": "Approval",
     "promotion": "Promotion",
+    "rollback": "Rollback",
+    "drill": "Rollback drill",
 }
-GOOD = frozenset({"accepted", "approved", "corrected", "promoted", "requested"})
+GOOD = frozenset(
+    {"accepted", "approved", "corrected", "passed", "promoted", "requested", "rolled back"}
+)
 MISSING = "–"
 
 

@@ -35,19 +35,19 @@ class ScoreReport:
 class _Policy:
     role: str
     version: str
+    problem: Problem
     answers: Answers
     decides: NDArray[np.bool_]
     is_refused: NDArray[np.bool_]
-    reasons: list[str] | None = None
 
 
 def score(spec: Spec, window: Window, settings: Settings) -> ScoreReport:
     """Write the window's predictions: one row per decision and role, sorted by both.
 
     Roles are `champion`, the champion at the window's start; `first`, the first champion, frozen;
-    and `rule`, which decides while there is no champion. Where features are stale, the use case
-    says who decides. Where it asks for reasons, the champion's answers have them. Nothing in the
-    file depends on when it is written.
+    and `rule`, which decides while there is no champion. A release decides by the costs and
+    thresholds that it was released with. Where features are stale, the use case says who decides.
+    Nothing in the file depends on when it is written.
 
     Raises
     ------
@@ -73,15 +73,13 @@ def score(spec: Spec, window: Window, settings: Settings) -> ScoreReport:
     refused = is_stale & (on_stale == "refuse")
     by_rule = falls_back if champion else ~no_rows
     problem = problem_of(spec)
-    policies = [_Policy("rule", "rule", problem.rule(frame), by_rule, no_rows)]
+    policies = [_Policy("rule", "rule", problem, problem.rule(frame), by_rule, no_rows)]
     if champion and first:
         answers = champion.answers(frame)
         frozen = answers if first.version == champion.version else first.answers(frame)
-        asked = spec.explanations.per_row if spec.explanations else 0
-        why = champion.reasons(frame, asked) if asked else None
         policies += [
-            _Policy("champion", champion.version, answers, ~falls_back, refused, why),
-            _Policy("first", first.version, frozen, no_rows, refused),
+            _Policy("champion", champion.version, champion.problem, answers, ~falls_back, refused),
+            _Policy("first", first.version, first.problem, frozen, no_rows, refused),
         ]
     fallback = {"baseline": "baseline", "refuse": "refused"}.get(on_stale)
     told = {
@@ -89,7 +87,7 @@ def score(spec: Spec, window: Window, settings: Settings) -> ScoreReport:
         "fallback": pa.array([fallback if names else None for names in stale], pa.string()),
     }
     predictions = pa.concat_tables(
-        _table(policy, frame, problem, window, told) for policy in policies
+        _table(policy, frame, window, told) for policy in policies
     ).sort_by([(spec.gold.key, "ascending"), ("role", "ascending")])
     path = settings.lake(spec.name).predictions / f"{window.key}.parquet"
     with atomic_path(path) as draft:
@@ -119,20 +117,15 @@ def _stale_features(frame: pd.DataFrame, spec: Spec) -> list[str | None]:
 def _table(
     policy: _Policy,
     frame: pd.DataFrame,
-    problem: Problem,
     window: Window,
     told: dict[str, pa.Array],
 ) -> pa.Table:
-    rows, spec = len(frame), problem.spec
+    rows, problem = len(frame), policy.problem
+    spec = problem.spec
     decisions = problem.decide(policy.answers, frame)
     if policy.is_refused.any():
         decisions = problem.leave_alone(decisions, policy.is_refused)
     moments = frame[spec.gold.decided_at].to_numpy("datetime64[us]")
-    if spec.explanations:
-        why = (
-            pa.array(policy.reasons, pa.string()) if policy.reasons else pa.nulls(rows, pa.string())
-        )
-        told = {**told, "reasons": why}
     return pa.table(
         {
             spec.gold.key: pa.array(frame[spec.gold.key], pa.string()),

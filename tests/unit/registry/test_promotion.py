@@ -169,6 +169,7 @@ def test_champion_at_release_that_was_exchanged_raises(accepted):
     lake, version = accepted
     promote(lake.spec, FIRST, lake.settings, version)
     manifest = lake.lake.releases / version / "release.json"
+    manifest.chmod(0o644)
     manifest.write_text(manifest.read_text().replace('"lock_sha256": "', '"lock_sha256": "0'))
     with pytest.raises(ReleaseError, match="not what was promoted"):
         champion_at(lake.spec, FIRST.end, lake.settings)

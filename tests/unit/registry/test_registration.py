@@ -42,7 +42,7 @@ def test_register_makes_a_challenger_with_its_runs(trained_lake):
     assert versions["1"] == {
         "window": FIRST.key,
         "snapshot": trained_lake.snapshot_id(FIRST),
-        "sha256": release.sha256,
+        "identity": release.manifest.identity,
         "candidate": release.manifest.candidate,
     }
     assert [name for name, *_ in runs] == [
@@ -57,17 +57,27 @@ def test_register_makes_a_challenger_with_its_runs(trained_lake):
         "candidate.json",
         "evidence.json",
         "explanations.json",
+        "holdout.parquet",
         "model.skops",
         "profile.json",
         "release.json",
         "spec.json",
+        "timing.json",
     ]
+    assert release.manifest.reason == "new labels"
 
 
 def test_register_again_changes_nothing(trained_lake):
     run(trained_lake)
     before = contents(trained_lake)
     assert run(trained_lake) == "1"
+    assert contents(trained_lake) == before
+
+
+def test_register_again_for_another_reason_finds_the_same_version(trained_lake):
+    run(trained_lake)
+    before = contents(trained_lake)
+    assert run(trained_lake, reason="drift") == "1"
     assert contents(trained_lake) == before
 
 
