@@ -10,6 +10,7 @@ from ratchet.spec import load_spec
 
 FLIGHTS = PROJECT / "include" / "use_cases" / "flights.yaml"
 DAGS_OF_A_USE_CASE = {"refine_data", "score_window", "monitor_champion", "train_candidate"}
+MONTHLY = {"check_as_of", "drill_rollback"}
 
 
 def at_level(level: int, folder: Path) -> Path:
@@ -33,7 +34,7 @@ def dags(level: int, tmp_path: Path) -> dict:
 
 
 def test_dags_of_any_level_are_the_same_four_but_for_obligations(dags, level):
-    assert set(dags) == DAGS_OF_A_USE_CASE | ({"check_as_of"} if level == 2 else set())
+    assert set(dags) == DAGS_OF_A_USE_CASE | (MONTHLY if level == 2 else set())
 
 
 def test_dags_of_any_level_follow_the_house_rules(dags, level):
@@ -100,7 +101,7 @@ def test_schedules_of_a_level_start_what_the_level_automates(dags, level):
             return timetable.asset_condition.name
         return "cron" if isinstance(timetable, CronDataIntervalTimetable) else None
 
-    assert level < 2 or starts("check_as_of") == "cron"
+    assert level < 2 or {starts(name) for name in MONTHLY} == {"cron"}
     assert {name: starts(name) for name in DAGS_OF_A_USE_CASE} == {
         "refine_data": (None, "cron", "cron")[level],
         "score_window": (None, "flights/gold/feat_flights", "flights/gold/feat_flights")[level],
@@ -139,4 +140,4 @@ def test_build_dags_one_wrong_spec_leaves_the_others_alone(tmp_path):
 
     at_level(2, tmp_path)
     (tmp_path / "broken.yaml").write_text("name: broken\nlevle: 2\n")
-    assert len(build_dags(tmp_path)) == len(DAGS_OF_A_USE_CASE | {"check_as_of"})
+    assert len(build_dags(tmp_path)) == len(DAGS_OF_A_USE_CASE | MONTHLY)

@@ -166,7 +166,7 @@ class Replay:
         time.sleep(_POLL_S)
 
     def _now(self, dag_id: str) -> str:
-        waiting = self.client.questions() if self.spec.level == 0 else []
+        waiting = self.client.questions() if self.spec.needs_approval else []
         for question in waiting:
             if question not in self._asked:
                 self._asked.add(question)

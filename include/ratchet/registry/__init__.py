@@ -5,7 +5,7 @@ from ratchet.registry.promotion import ledger_anchors, promote, refuse
 from ratchet.registry.registration import register
 from ratchet.registry.release import RELEASED_EVIDENCE_FILE, Release, load_release
 from ratchet.registry.reproduction import Reproduction, answers_on_holdout, reproduce
-from ratchet.registry.rollback import drill, has_previous, rollback
+from ratchet.registry.restoring import drill, has_previous, rollback
 from ratchet.registry.tracking import initialise, log_card
 
 __all__ = [

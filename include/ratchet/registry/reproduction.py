@@ -147,6 +147,6 @@ def _causes(release: Release, trained: Candidate) -> Iterator[str]:
         yield f"Ratchet's own code is not what it was{at}"
     if manifest.lock_sha256 != lock_sha256():
         yield "requirements.txt is not what it was"
-    was, is_now = (each.model_dump(mode="json", exclude={"versions"}) for each in (then, trained))
-    if changed := [name for name in was if was[name] != is_now[name]]:
+    noted, found = (each.model_dump(exclude={"versions"}) for each in (then, trained))
+    if changed := [name for name in noted if noted[name] != found[name]]:
         yield f"the record of the training differs in {', '.join(changed)}"

@@ -14,9 +14,12 @@ from ratchet.reporting.charts import bar_chart
 from ratchet.reporting.page import templates
 from ratchet.reporting.wording import MISSING, compared, number
 from ratchet.settings import Settings
+from ratchet.spec import Spec
 from ratchet.storage import write_atomic
 
 _MOST = 10  # features shown, of those that moved most: more are not read
+_MOST_SLICES = 20
+_Z_95 = 1.96  # half the width of a normal interval of 95 %, in standard errors
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,11 @@ def evidence_pack(release: Release, decision: Decision, settings: Settings) -> s
         f"{release.candidate.train_rows:,} {spec.gold.unit}s; why: {release.manifest.reason}. "
         f"{spec.costs.unit.capitalize()} are assumed: {spec.costs.assumption}"
     )
-    sections = [_qualities(evidence, release), *_slices(decision)]
+    sections = [
+        _qualities(evidence, release),
+        *_calibration(evidence),
+        _slices(evidence, spec),
+    ]
     if evidence.champion:
         champion = load_release(spec, evidence.champion.version, settings)
         sections.append(_changes(release, champion, settings))
@@ -128,9 +135,46 @@ def _difference(found: Difference, other: str, per_unit: str) -> str:
     )
 
 
-def _slices(decision: Decision) -> Iterator[Section]:
-    """Show where the candidate is worse, if the gate looked there."""
-    return iter(())
+def _calibration(evidence: Evidence) -> Iterator[Section]:
+    """Say whether probabilities mean what they say, where there are any."""
+    found = evidence.examination.calibration
+    if found:
+        yield Section(
+            "Calibration",
+            (
+                f"The mean error is {found.error:.3f}, of which chance alone makes "
+                f"{found.error_by_chance:.3f}; probabilities are {found.bias:+.3f} off on average "
+                f"(standard error {found.bias_standard_error:.3f}).",
+            ),
+        )
+
+
+def _slices(evidence: Evidence, spec: Spec) -> Section:
+    """Show where the candidate costs more than its rival, the worst first."""
+    found = evidence.examination.slices
+    named = [("declared", each) for each in found.declared] + [
+        ("found", each) for each in found.found
+    ]
+    return Section(
+        "Where it is worse",
+        (
+            f"What it costs more than {found.rival}, in {spec.costs.unit} per {spec.gold.unit}, "
+            "worst first. To be expected: drawn towards the mean, as the worst of many slices "
+            f"is mostly unlucky. Found: the worst of {found.searched:,} others.",
+        ),
+        ("slice", "", "rows", "measured", "to be expected", "p, worse than its margin"),
+        tuple(
+            (
+                f"{each.column} = {each.level}",
+                how,
+                f"{each.rows:,}",
+                f"{each.estimate:+.2f} ± {_Z_95 * each.standard_error:.2f}",
+                f"{each.shrunken:+.2f}",
+                f"{each.adjusted_p_value:.3f}",
+            )
+            for how, each in named[:_MOST_SLICES]
+        ),
+    )
 
 
 def _changes(release: Release, champion: Release, settings: Settings) -> Section:

@@ -18,9 +18,7 @@ from ratchet.training import HOLDOUT_FILE, candidate_folder
 def released(trained_lake):
     evidence = load_evidence(trained_lake.spec, FIRST, trained_lake.settings)
     folder = trained_lake.lake.releases / "1"
-    manifest = package(
-        trained_lake.spec, FIRST, evidence, trained_lake.settings, "by hand", folder
-    )
+    manifest = package(trained_lake.spec, FIRST, evidence, trained_lake.settings, "by hand", folder)
     return trained_lake, evidence, manifest
 
 
@@ -81,8 +79,6 @@ def test_package_leaves_nothing_that_can_be_written(released):
         MANIFEST_FILE,
     }
     assert not any(path.stat().st_mode & 0o222 for path in files)
-
-
 
 
 def test_load_release_tells_what_it_is(released):

@@ -1,0 +1,86 @@
+"""A person's answer: asked for as the spec says, and never taken from silence."""
+
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ratchet.ledger import Ledger
+from ratchet.settings import PROJECT, Settings
+from ratchet.spec import Spec, load_spec
+from ratchet.spec.types import Approval
+from ratchet.window import Window
+
+WINDOW = Window.parse("2013-03-01T0000--2013-03-08T0000")
+ANA, BEN = {"id": "7", "name": "ana"}, {"id": "8", "name": "ben"}
+
+
+@pytest.fixture
+def asking() -> Spec:
+    """Return the flagship, at its level, with two days for one person to answer."""
+    spec = load_spec(PROJECT / "include" / "use_cases" / "flights.yaml")
+    gate = spec.gate.model_copy(update={"approval": Approval(answer_within_h=48, approvers=("7",))})
+    return spec.model_copy(update={"gate": gate})
+
+
+def answer(chosen: str, user: dict[str, str] | None, reason: str = "") -> dict[str, Any]:
+    return {
+        "chosen_options": [chosen],
+        "params_input": {"reason": reason},
+        "responded_by_user": user,
+    }
+
+
+def test_spec_that_asks_for_approval_gets_it_at_any_level(asking):
+    from ratchet.orchestration.factory import dags_of
+
+    (training,) = (dag for dag in dags_of(asking) if dag.dag_id == "flights__train_candidate")
+    asked = training.get_task("approve_candidate")
+    assert asked.response_timeout == timedelta(hours=48)
+    assert asked.defaults == ["Refuse"], "silence must refuse"
+    assert [user["id"] for user in asked.assigned_users] == ["7"]
+    assert asked.downstream_task_ids == {"promote_champion"}
+    assert asked.upstream_task_ids == {"judge_candidate"}
+
+
+@pytest.mark.parametrize(
+    ("given", "verdict", "author", "says"),
+    [
+        (answer("Approve", ANA, "looks right"), "approved", "ana", "looks right"),
+        (answer("Refuse", ANA, "wait for April"), "refused", "ana", "wait for April"),
+        (answer("Refuse", None), "refused", "nobody", "silence refuses"),
+        (answer("Approve", None), "refused", "nobody", "silence refuses"),
+        (answer("Approve", BEN), "refused", "ben", "Who may answer: 7"),
+        ({}, "refused", "nobody", "silence refuses"),
+    ],
+    ids=["yes", "no", "time-out", "default-yes", "stranger", "nothing"],
+)
+def test_promote_champion_goes_by_what_a_person_said(
+    asking, tmp_path, monkeypatch, given, verdict, author, says
+):
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    from ratchet.orchestration import tasks
+
+    done = []
+    monkeypatch.setattr("ratchet.registry.promote", lambda *_: done.append("promoted"))
+    monkeypatch.setattr("ratchet.registry.refuse", lambda *_: done.append("refused"))
+    settings = Settings(tmp_path, tmp_path)
+    emitted = SimpleNamespace(add_partitions=lambda _: None, extra=None)
+    events = type("Events", (), {"__getitem__": lambda *_: emitted})()
+    run = tasks.Run(asking, WINDOW, settings, {"outlet_events": events})
+    promote_champion = tasks.promote_champion.__wrapped__
+    if verdict == "approved":
+        assert promote_champion(run, "3", given) == {"champion": "3"}
+    else:
+        with pytest.raises(AirflowSkipException, match=says):
+            promote_champion(run, "3", given)
+    assert done == ["promoted" if verdict == "approved" else "refused"]
+    ledger = Ledger(settings.lake("flights").ledger)
+    (approval,) = ledger.decisions("approval")
+    assert (approval.verdict, approval.author) == (verdict, author)
+    assert says in " ".join(approval.reasons)
+    escalated = [each.reasons[0] for each in ledger.decisions("escalation")]
+    assert len(escalated) == (author == "nobody")
+    assert all(asking.owner.email in text and "48 h" in text for text in escalated)
