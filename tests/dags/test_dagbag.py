@@ -7,7 +7,7 @@ from pathlib import Path
 from ratchet.settings import PROJECT, Settings
 from ratchet.spec import load_specs
 
-DAGS_PER_USE_CASE = 5  # at level 2
+DAGS_PER_USE_CASE = 6  # at level 2
 
 
 def bag(folder: Path):

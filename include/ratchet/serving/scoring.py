@@ -36,9 +36,11 @@ class _Policy:
     role: str
     version: str
     problem: Problem
+    rows: pd.DataFrame
     answers: Answers
     decides: NDArray[np.bool_]
     is_refused: NDArray[np.bool_]
+    reasons: list[str] | None = None
 
 
 def score(spec: Spec, window: Window, settings: Settings) -> ScoreReport:
@@ -47,7 +49,8 @@ def score(spec: Spec, window: Window, settings: Settings) -> ScoreReport:
     Roles are `champion`, the champion at the window's start; `first`, the first champion, frozen;
     and `rule`, which decides while there is no champion. A release decides by the costs and
     thresholds that it was released with. Where features are stale, the use case says who decides.
-    Nothing in the file depends on when it is written.
+    Where it asks for reasons, the champion's answers have them. Nothing in the file depends on when
+    it is written.
 
     Raises
     ------
@@ -73,13 +76,30 @@ def score(spec: Spec, window: Window, settings: Settings) -> ScoreReport:
     refused = is_stale & (on_stale == "refuse")
     by_rule = falls_back if champion else ~no_rows
     problem = problem_of(spec)
-    policies = [_Policy("rule", "rule", problem, problem.rule(frame), by_rule, no_rows)]
+    policies = [_Policy("rule", "rule", problem, frame, problem.rule(frame), by_rule, no_rows)]
     if champion and first:
-        answers = champion.answers(frame)
-        frozen = answers if first.version == champion.version else first.answers(frame)
+        rows, first_rows = (
+            frame
+            if release.spec.gold == spec.gold
+            else read_features(release.spec, window, settings)
+            for release in (champion, first)
+        )
+        answers = champion.answers(rows)
+        frozen = answers if first.version == champion.version else first.answers(first_rows)
+        asked = spec.explanations.per_row if spec.explanations else 0
+        why = champion.reasons(rows, asked) if asked else None
         policies += [
-            _Policy("champion", champion.version, champion.problem, answers, ~falls_back, refused),
-            _Policy("first", first.version, first.problem, frozen, no_rows, refused),
+            _Policy(
+                "champion",
+                champion.version,
+                champion.problem,
+                rows,
+                answers,
+                ~falls_back,
+                refused,
+                why,
+            ),
+            _Policy("first", first.version, first.problem, first_rows, frozen, no_rows, refused),
         ]
     fallback = {"baseline": "baseline", "refuse": "refused"}.get(on_stale)
     told = {
@@ -87,7 +107,7 @@ def score(spec: Spec, window: Window, settings: Settings) -> ScoreReport:
         "fallback": pa.array([fallback if names else None for names in stale], pa.string()),
     }
     predictions = pa.concat_tables(
-        _table(policy, frame, window, told) for policy in policies
+        _table(policy, spec, window, told) for policy in policies
     ).sort_by([(spec.gold.key, "ascending"), ("role", "ascending")])
     path = settings.lake(spec.name).predictions / f"{window.key}.parquet"
     with atomic_path(path) as draft:
@@ -116,16 +136,21 @@ def _stale_features(frame: pd.DataFrame, spec: Spec) -> list[str | None]:
 
 def _table(
     policy: _Policy,
-    frame: pd.DataFrame,
+    spec: Spec,
     window: Window,
     told: dict[str, pa.Array],
 ) -> pa.Table:
-    rows, problem = len(frame), policy.problem
-    spec = problem.spec
+    frame, problem = policy.rows, policy.problem
+    rows = len(frame)
     decisions = problem.decide(policy.answers, frame)
     if policy.is_refused.any():
         decisions = problem.leave_alone(decisions, policy.is_refused)
     moments = frame[spec.gold.decided_at].to_numpy("datetime64[us]")
+    if spec.explanations:
+        why = (
+            pa.array(policy.reasons, pa.string()) if policy.reasons else pa.nulls(rows, pa.string())
+        )
+        told = {**told, "reasons": why}
     return pa.table(
         {
             spec.gold.key: pa.array(frame[spec.gold.key], pa.string()),

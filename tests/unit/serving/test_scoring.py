@@ -6,12 +6,15 @@ import pytest
 from model_lake import SECOND
 
 from ratchet.errors import EvidenceError
+from ratchet.problems import problem_of
 from ratchet.serving import score
 
 
-def release(version, probability):
+def release(spec, version, probability):
     return SimpleNamespace(
         version=version,
+        spec=spec,
+        problem=problem_of(spec),
         answers=lambda rows: np.full(len(rows), probability),
         reasons=lambda rows, count: [f"{count} of row {number}" for number in range(len(rows))],
     )
@@ -23,11 +26,11 @@ def champions(monkeypatch):
 
     def champion_at(spec, moment, settings):
         assert moment == SECOND.start
-        return release("5", 0.3)
+        return release(spec, "5", 0.3)
 
     monkeypatch.setattr("ratchet.serving.scoring.champion_at", champion_at)
     monkeypatch.setattr(
-        "ratchet.serving.scoring.first_champion", lambda spec, settings: release("1", 0.25)
+        "ratchet.serving.scoring.first_champion", lambda spec, settings: release(spec, "1", 0.25)
     )
 
 
@@ -55,6 +58,41 @@ def test_score_champion_decides_beside_the_first_and_the_rule(model_lake):
     assert roles.size().to_dict() == {"champion": 420, "first": 420, "rule": 420}
     assert roles["version"].first().to_dict() == {"champion": "5", "first": "1", "rule": "rule"}
     assert rows.loc[rows["is_decision"], "role"].unique().tolist() == ["champion"]
+
+
+def test_score_decides_by_the_costs_and_features_that_the_champion_was_released_with(
+    model_lake, monkeypatch
+):
+    today = model_lake.spec
+    costs = today.costs.model_copy(update={"negative_acted_on": 30.0})
+    model_lake.spec = today.model_copy(
+        update={
+            "costs": costs,
+            "gold": today.gold.model_copy(
+                update={
+                    "features": {
+                        name: each
+                        for name, each in today.gold.features.items()
+                        if name != "wind_speed_mph"
+                    }
+                }
+            ),
+        }
+    )
+    of_then = release(today, "5", 0.3)
+    of_then.answers = lambda rows: np.where(rows["wind_speed_mph"] > 0, 0.3, 0.2)
+    module = "ratchet.serving.scoring"
+    monkeypatch.setattr(f"{module}.champion_at", lambda *_: of_then)
+    monkeypatch.setattr(f"{module}.first_champion", lambda *_: of_then)
+    _, rows = run(model_lake)
+    assert rows.groupby("role")["threshold"].first().to_dict() == {
+        "champion": 0.25,  # 10 / 40
+        "first": 0.25,
+        "rule": 0.5,  # 30 / 60
+    }
+    merged = rows[rows["role"] == "champion"].merge(model_lake.rows, on=today.gold.key)
+    assert (merged["is_acted"] == (merged["wind_speed_mph"] > 0)).all()
+    assert set(merged["is_acted"]) == {True, False}
 
 
 @pytest.mark.usefixtures("champions")

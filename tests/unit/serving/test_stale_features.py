@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from three_weeks import LATER
 
+from ratchet.problems import problem_of
 from ratchet.serving import score
 from ratchet.settings import Settings
 
@@ -27,10 +28,12 @@ WEATHER = (
 
 
 @pytest.fixture(autouse=True)
-def champion(monkeypatch):
+def champion(monkeypatch, flights_spec):
     """Let a model that acts on every flight be champion."""
     model = SimpleNamespace(
         version="5",
+        spec=flights_spec,
+        problem=problem_of(flights_spec),
         answers=lambda rows: np.full(len(rows), 0.9),
         reasons=lambda rows, count: None,
     )
