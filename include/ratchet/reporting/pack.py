@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ratchet.decision import Decision
-from ratchet.evaluation import Difference, Evidence
+from ratchet.evaluation import Evidence
 from ratchet.monitoring import Drift, compare
 from ratchet.registry import RELEASED_EVIDENCE_FILE, Release, load_release
 from ratchet.reporting.charts import bar_chart
@@ -15,6 +15,7 @@ from ratchet.reporting.page import templates
 from ratchet.reporting.wording import MISSING, compared, number
 from ratchet.settings import Settings
 from ratchet.spec import Spec
+from ratchet.statistics import Comparison
 from ratchet.storage import write_atomic
 
 _MOST = 10  # features shown, of those that moved most: more are not read
@@ -97,10 +98,8 @@ def _qualities(evidence: Evidence, release: Release) -> Section:
     lines = [f"On the same {evidence.holdout_rows:,} later {spec.gold.unit}s:"]
     if evidence.champion and best.against_champion:
         against = f"champion {evidence.champion.version}"
-        lines.append(_difference(best.against_champion, against, per_unit))
-    lines.append(
-        _difference(best.against_baseline, f"the baseline {evidence.best_baseline}", per_unit)
-    )
+        lines.append(_difference(best.against_champion, against, spec))
+    lines.append(_difference(best.against_baseline, f"the baseline {evidence.best_baseline}", spec))
     metrics = list(spec.costs.metrics)
     style = {True: "decision", False: "bound"}
     bars = [
@@ -123,15 +122,13 @@ def _qualities(evidence: Evidence, release: Release) -> Section:
     )
 
 
-def _difference(found: Difference, other: str, per_unit: str) -> str:
-    from scipy import stats
-
-    half = float(stats.t.ppf(0.975, found.days - 1)) * found.standard_error
-    low, high = found.mean_per_unit - half, found.mean_per_unit + half
-    more = "more" if found.mean_per_unit > 0 else "less"
+def _difference(found: Comparison, other: str, spec: Spec) -> str:
+    more = "more" if found.estimate > 0 else "less"
+    confidence = 1 - 2 * spec.gate.comparison.level
     return (
-        f"It costs {abs(found.mean_per_unit):.2f} {per_unit} {more} than {other}; with a "
-        f"confidence of 95 %, the difference lies in [{low:+.2f}, {high:+.2f}] ({found.days} days)."
+        f"It costs {abs(found.estimate):.2f} {spec.costs.unit} per {spec.gold.unit} {more} than "
+        f"{other}; with a confidence of {confidence:.1%}, the difference lies in "
+        f"[{found.low:+.2f}, {found.high:+.2f}] ({found.clusters} days)."
     )
 
 

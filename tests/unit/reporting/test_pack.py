@@ -3,7 +3,7 @@ from champions_lake import YES
 from model_lake import FIRST
 
 from ratchet.decision import Clause, Decision
-from ratchet.evaluation import Champion, Difference, load_evidence
+from ratchet.evaluation import Champion, load_evidence
 from ratchet.registry import load_release, register
 from ratchet.registry.release import package
 from ratchet.reporting import evidence_pack
@@ -24,7 +24,9 @@ def pack(trained_lake):
         update={"monitoring": spec.monitoring.model_copy(update={"min_rows": 500})}
     )
     evidence = load_evidence(spec, FIRST, settings)
-    against = Difference(mean_per_unit=-0.5, standard_error=0.1, days=14, t=-5.0)
+    against = evidence.candidates[evidence.best].against_baseline.model_copy(
+        update={"estimate": -0.5, "low": -0.72, "high": -0.28, "clusters": 14}
+    )
     evidence = evidence.model_copy(
         update={
             "snapshot_id": lake.snapshot_id(FIRST),
@@ -53,7 +55,6 @@ def pack(trained_lake):
 
 def test_pack_says_how_sure_the_difference_to_the_champion_is(pack):
     text, _, _ = pack
-    # t(.975, 13 degrees) is 2.160 in any table: -.5 - .216 and -.5 + .216
     assert "costs 0.50 points per flight less than champion 1" in text
     assert "[-0.72, -0.28] (14 days)" in text
 
