@@ -26,7 +26,8 @@ def traced(
 ) -> Settings:
     """Return three real weeks; a release trained on the first two windows decides in the third."""
     from ratchet.evaluation import evaluate, load_evidence
-    from ratchet.registry.release import package
+    from ratchet.registry import load_release
+    from ratchet.registry.release import package, seal
     from ratchet.serving import score
     from ratchet.training import train
     from ratchet.warehouse import take_snapshot
@@ -43,9 +44,9 @@ def traced(
     snapshot = take_snapshot(spec, window, settings)
     train(spec, window, snapshot.id, "logistic", settings)
     evaluate(spec, window, snapshot.id, settings)
-    sha256 = package(
-        spec, window, load_evidence(spec, window, settings), settings, lake.releases / "1"
-    )
+    evidence = load_evidence(spec, window, settings)
+    package(spec, window, evidence, settings, "by hand", lake.releases / "1")
+    release = load_release(spec, "1", settings)
     Ledger(lake.ledger).record(
         Decision(
             kind="promotion",
@@ -54,7 +55,8 @@ def traced(
             verdict="promoted",
             clauses=(),
             subject={"version": "1"},
-            evidence={"release_sha256": sha256},
+            evidence={"release_sha256": release.sha256},
+            files={"releases/1/decisions.json": seal(release, [])},
         )
     )
     score(spec, LATER[0], settings)
