@@ -154,7 +154,7 @@ def test_score_champion_says_why_where_that_is_asked_for(model_lake):
 
 @pytest.mark.usefixtures("champions")
 def test_score_champion_of_before_explanations_says_nothing(model_lake, monkeypatch):
-    silent = release("5", 0.3)
+    silent = release(model_lake.spec, "5", 0.3)
     silent.reasons = lambda rows, count: None
     monkeypatch.setattr("ratchet.serving.scoring.champion_at", lambda *_: silent)
     _, rows = run(model_lake)
