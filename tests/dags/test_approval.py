@@ -66,6 +66,7 @@ def test_promote_champion_goes_by_what_a_person_said(
     done = []
     monkeypatch.setattr("ratchet.registry.promote", lambda *_: done.append("promoted"))
     monkeypatch.setattr("ratchet.registry.refuse", lambda *_: done.append("refused"))
+    monkeypatch.setattr(tasks, "_write_card", lambda *_: None)
     settings = Settings(tmp_path, tmp_path)
     emitted = SimpleNamespace(add_partitions=lambda _: None, extra=None)
     events = type("Events", (), {"__getitem__": lambda *_: emitted})()
