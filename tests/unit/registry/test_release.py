@@ -131,6 +131,7 @@ def test_release_of_before_explanations_says_nothing(trained_lake):
         FIRST,
         evidence,
         trained_lake.settings,
+        "by hand",
         trained_lake.lake.releases / "1",
     )
     release = load(trained_lake)
