@@ -24,6 +24,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.xdist_group("services" if waits else "all else"))
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name bytes by their argument: packed files hold the time, and tests need names that stay."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="session")
 def flights_inbox(pytestconfig: pytest.Config) -> Path:
     """Return an inbox with the year of both use cases; read it, or link to it, and never write.

@@ -86,7 +86,7 @@ def test_service_is_well_formed(name):
         assert (need["condition"] == "service_healthy") == (other in LASTING)
 
 
-@pytest.mark.parametrize("name", LASTING)
+@pytest.mark.parametrize("name", sorted(LASTING))
 def test_service_that_lasts_is_checked_and_restarted(name):
     check = SERVICES[name]["healthcheck"]
     assert check["test"][0] in ("CMD", "CMD-SHELL")
@@ -96,7 +96,7 @@ def test_service_that_lasts_is_checked_and_restarted(name):
     assert SERVICES[name]["restart"] == "unless-stopped"
 
 
-@pytest.mark.parametrize("name", ONCE)
+@pytest.mark.parametrize("name", sorted(ONCE))
 def test_service_that_ends_is_not_restarted(name):
     assert SERVICES[name].get("restart", "no") == "no"
 
