@@ -15,13 +15,8 @@ importlib.import_module("skops.io")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Make two streams for two processes: what waits for services, and all else.
-
-    Fixtures of a session are made once then, as no two processes share a stream.
-    """
-    for item in items:
-        waits = item.path.parent.name == "integration"
-        item.add_marker(pytest.mark.xdist_group("services" if waits else "all else"))
+    """Begin with what waits for services: the second of two processes does all else meanwhile."""
+    items.sort(key=lambda item: item.path.parent.name != "integration")
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
