@@ -66,7 +66,7 @@ lint: dev ## Check format, style, types and SQL; change nothing
 	$(BIN)/sqlfluff lint --disable-progress-bar dbt_project
 
 test: dev ## Run all tests, in two processes
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 gate-trial: env ## Measure how often the gate errs: bad, better and equal candidates on flights
 	@cd benchmarks && ../$(BIN)/python gate_trial.py
