@@ -126,6 +126,7 @@ def test_leaderboard_without_a_decision_says_so(spec, fake_lake):
 
 
 def test_cli_leaderboard_prints_it(spec, ledger, fake_lake, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "200")  # a narrow terminal breaks lines
     monkeypatch.setattr("ratchet.cli._spec", lambda _: spec)
     monkeypatch.setattr("ratchet.cli._ledger", lambda _: ledger)
     assert main(["leaderboard"]) == 0
