@@ -38,6 +38,7 @@ def run_smoke(problem: Problem, estimator: str, rows: pd.DataFrame) -> None:
     sample = rows.iloc[np.linspace(0, len(rows) - 1, min(_SAMPLE, len(rows))).astype(int)]
     if problem.why_untrainable(sample[spec.gold.label]):
         sample = rows  # a label that is rare: it takes all rows to have each kind
+    sample = _with_values(problem, sample, rows)
     try:
         model = _fit(problem, estimator, sample)
         problem.answer(model, sample)
@@ -54,6 +55,13 @@ def _fit(problem: Problem, estimator: str, rows: pd.DataFrame) -> object:
     target = problem.target(rows[gold.label])
     where = f"{problem.spec.name}: training.estimators.{estimator}, on {len(rows)} rows,"
     return fitted(problem.estimator(estimator), rows[list(gold.features)], target, None, where)
+
+
+def _with_values(problem: Problem, few: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Give features that no row of a few has the first value of all rows: trees need one."""
+    features = list(problem.spec.gold.features)
+    rare = few[features].columns[few[features].isna().all() & rows[features].notna().any()]
+    return few.assign(**{name: rows[name].dropna().iloc[0] for name in rare})
 
 
 def _check_types(problem: Problem, rows: pd.DataFrame) -> None:
@@ -81,6 +89,7 @@ def _learn_by_heart(problem: Problem, estimator: str, rows: pd.DataFrame, where:
     possible = problem.losses(constant, ten).sum() - least
     if possible <= 0:
         return
+    ten = _with_values(problem, ten, rows)
     copies = pd.concat([ten] * _COPIES, ignore_index=True)
     answers = problem.answer(_fit(problem, estimator, copies), ten)
     left = problem.losses(answers, ten).sum() - least

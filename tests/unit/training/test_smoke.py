@@ -25,6 +25,13 @@ def test_smoke_is_silent_on_the_flagships_estimators(spec, rows, estimator):
     run_smoke(problem_of(spec), estimator, rows)
 
 
+@pytest.mark.parametrize("estimator", ["logistic", "boosting"])
+@pytest.mark.parametrize("known", [1, 20])
+def test_smoke_is_silent_on_a_feature_that_few_rows_have(spec, rows, estimator, known):
+    few = np.where(np.arange(len(rows)) % (len(rows) // known) == 7, 20.0, np.nan)
+    run_smoke(problem_of(spec), estimator, rows.assign(wind_gust_mph=few))
+
+
 @pytest.mark.parametrize(
     ("estimator", "params", "message"),
     [
