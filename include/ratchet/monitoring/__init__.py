@@ -10,6 +10,8 @@ from ratchet.monitoring.performance import (
     scored_windows,
 )
 from ratchet.monitoring.retraining import decide_retraining
+from ratchet.monitoring.signal import Signal, read_signals, write_signals
+from ratchet.monitoring.watching import watch
 
 __all__ = [
     "SCORED_POLICIES",
@@ -17,10 +19,14 @@ __all__ = [
     "Observation",
     "Performance",
     "Realised",
+    "Signal",
     "compare",
     "decide_retraining",
     "observe",
     "psi",
+    "read_signals",
     "realised",
     "scored_windows",
+    "watch",
+    "write_signals",
 ]

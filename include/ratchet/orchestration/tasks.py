@@ -215,11 +215,11 @@ def score_window(run: Run) -> Facts:
 @body
 def observe_window(run: Run) -> Facts:
     """Compare what was decided with what happened, and today's data with the training data."""
-    from ratchet.monitoring import observe
+    from ratchet.monitoring import observe, watch
 
     run.skip_if_blocked(run.spec.gold.features_table, run.spec.gold.outcomes_table)
     observation = observe(*run.stage)
-    return {"champion": observation.champion or "none"}
+    return {"champion": observation.champion or "none", "signals": len(watch(*run.stage))}
 
 
 @body
