@@ -3,6 +3,7 @@
 ::
 
     RatchetError
+    ├── SettingError         an environment variable holds what can't be used
     ├── SpecError            a use case's spec is wrong: file, line, field, remedy
     ├── AccessError          data may not be used for this, or may not lie here
     ├── FeedError            a feed can't be landed: which file, why, what to do
@@ -20,6 +21,10 @@
 
 class RatchetError(Exception):
     """The family of all of Ratchet's own errors."""
+
+
+class SettingError(RatchetError):
+    """An environment variable holds what can't be used."""
 
 
 class SpecError(RatchetError):

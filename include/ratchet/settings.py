@@ -4,6 +4,8 @@
 README). `RATCHET_USE_CASES` is the folder of specs (default: `include/use_cases`).
 `RATCHET_LEDGER` is where the ledgers lie, a folder or `s3://bucket/prefix` (default: in the lake).
 `RATCHET_REGION` says in which region that home lies, for use cases whose data must stay in one.
+`RATCHET_PORT` is where the local Airflow listens if the port is free, else anywhere (default: 8080;
+0 is any free port).
 """
 
 from __future__ import annotations
@@ -12,9 +14,11 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from ratchet.errors import SettingError
 from ratchet.window import Window
 
 PROJECT = Path(__file__).resolve().parents[2]
+_LAST_PORT = 65_535
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,7 @@ class Settings:
     use_cases: Path
     region: str | None = None
     ledger: str | None = None
+    port: int = 8080
 
     @classmethod
     def load(cls) -> Settings:
@@ -120,7 +125,10 @@ class Settings:
         use_cases = os.environ.get("RATCHET_USE_CASES") or PROJECT / "include" / "use_cases"
         region = os.environ.get("RATCHET_REGION") or None
         ledger = os.environ.get("RATCHET_LEDGER") or None
-        return cls(Path(home).resolve(), Path(use_cases).resolve(), region, ledger)
+        port = os.environ.get("RATCHET_PORT") or str(cls.port)
+        if not port.isdecimal() or int(port) > _LAST_PORT:
+            raise SettingError(f"RATCHET_PORT is {port!r}; write a number from 0 to {_LAST_PORT}")
+        return cls(Path(home).resolve(), Path(use_cases).resolve(), region, ledger, int(port))
 
     def lake(self, use_case: str) -> Lake:
         """Folders of one use case."""

@@ -17,6 +17,7 @@ import pytest
 from ratchet.settings import Settings
 
 PATIENCE_S = 420
+ANY_PORT = "0"  # two processes run tests at once: both would take the preferred port for free
 
 
 class Demo:
@@ -35,7 +36,12 @@ class Demo:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "RATCHET_HOME": str(self.home), "COLUMNS": "120"}
+        return {
+            **os.environ,
+            "RATCHET_HOME": str(self.home),
+            "RATCHET_PORT": ANY_PORT,
+            "COLUMNS": "120",
+        }
 
     def start(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True)

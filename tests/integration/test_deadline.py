@@ -28,7 +28,7 @@ def settings(tmp_path: Path) -> Iterator[Settings]:
         assert before in spec
         spec = spec.replace(before, after)
     (specs / "flights.yaml").write_text(spec)
-    found = Settings(tmp_path / "home", specs)
+    found = Settings(tmp_path / "home", specs, port=0)
     airflow = LocalAirflow(found)
     try:
         for _ in airflow.start():

@@ -44,6 +44,8 @@ def create_and_die(bucket, name, content):
 
 if killed != "never":
     Bucket.create = create_and_die
+print("ready", flush=True)
+sys.stdin.readline()
 for number in range(int(count)):
     Ledger(LedgerPlace(Path(copy), url)).record(Decision(
         kind="data", use_case="flights", window=str(number), verdict="accepted",
@@ -81,9 +83,25 @@ def url(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def start(
     url: str, copy: Path, writer: str, count: int, killed: str = "never"
-) -> subprocess.Popen[bytes]:
+) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", WRITER, url, str(copy), writer, str(count), killed]
-    return subprocess.Popen(command)
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def finish(*writers: subprocess.Popen[str]) -> list[int]:
+    """Let writers go when all of them are ready; return how they ended."""
+    for writer in writers:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "ready\n"
+    for writer in writers:
+        assert writer.stdin is not None
+        writer.stdin.write("go\n")
+        writer.stdin.close()
+    ended = [writer.wait(60) for writer in writers]
+    for writer in writers:
+        assert writer.stdout is not None
+        writer.stdout.close()
+    return ended
 
 
 def decision(window: str) -> Decision:
@@ -111,7 +129,7 @@ def test_store_out_of_reach_says_what_to_check(url, monkeypatch):
 def test_record_two_processes_at_once_keep_every_decision_and_the_chain(url, tmp_path):
     count = 12
     writers = [start(url, tmp_path / writer, writer, count) for writer in ("a", "b")]
-    assert [writer.wait(60) for writer in writers] == [0, 0]
+    assert finish(*writers) == [0, 0]
     ledger = Ledger(LedgerPlace(tmp_path / "reader", url))
     kept = [decision.subject["writer"] for decision in ledger.decisions()]
     assert (kept.count("a"), kept.count("b")) == (count, count)
@@ -121,16 +139,16 @@ def test_record_two_processes_at_once_keep_every_decision_and_the_chain(url, tmp
 
 def test_record_two_processes_with_the_same_decisions_keep_each_once(url, tmp_path):
     writers = [start(url, tmp_path / str(number), "a", 8) for number in range(2)]
-    assert [writer.wait(60) for writer in writers] == [0, 0]
+    assert finish(*writers) == [0, 0]
     kept = Ledger(LedgerPlace(tmp_path / "reader", url)).decisions()
     assert [decision.window for decision in kept] == [str(number) for number in range(8)]
 
 
 @pytest.mark.parametrize(("killed", "entries"), [("before", []), ("after", ["00000001.json"])])
 def test_record_killed_loses_and_doubles_nothing_when_repeated(url, tmp_path, killed, entries):
-    assert start(url, tmp_path / "copy", "a", 1, killed).wait(60) == -signal.SIGKILL
+    assert finish(start(url, tmp_path / "copy", "a", 1, killed)) == [-signal.SIGKILL]
     assert open_store(url).names() == entries
-    assert start(url, tmp_path / "copy", "a", 2).wait(60) == 0
+    assert finish(start(url, tmp_path / "copy", "a", 2)) == [0]
     ledger = Ledger(LedgerPlace(tmp_path / "copy", url))
     assert [decision.window for decision in ledger.decisions()] == ["0", "1"]
     assert ledger.verify() == []

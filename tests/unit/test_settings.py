@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from ratchet.errors import SettingError
 from ratchet.settings import PROJECT, Lake, LedgerPlace, Settings
 from ratchet.window import Window
 
 WINDOW = Window.parse("2013-03-01T0000--2013-03-08T0000")
+OTHERS = ("RATCHET_REGION", "RATCHET_LEDGER", "RATCHET_PORT")
 
 
 @pytest.fixture
@@ -24,13 +26,22 @@ def test_settings_environment_says_where(settings, tmp_path):
 
 @pytest.mark.parametrize("value", [None, ""])
 def test_settings_empty_environment_means_the_project(monkeypatch, value):
-    for name in ("RATCHET_HOME", "RATCHET_USE_CASES", "RATCHET_REGION", "RATCHET_LEDGER"):
+    for name in ("RATCHET_HOME", "RATCHET_USE_CASES", *OTHERS):
         monkeypatch.delenv(name, raising=False)
         if value is not None:
             monkeypatch.setenv(name, value)
     settings = Settings.load()
     assert settings == Settings(PROJECT / ".ratchet", PROJECT / "include" / "use_cases")
     assert (settings.use_cases / "flights.yaml").is_file()
+
+
+def test_settings_port_is_a_number_or_refused(monkeypatch):
+    monkeypatch.setenv("RATCHET_PORT", "9090")
+    assert Settings.load().port == 9090
+    for wrong in ("http", "-1", "65536"):
+        monkeypatch.setenv("RATCHET_PORT", wrong)
+        with pytest.raises(SettingError, match=r"RATCHET_PORT is .*; write a number"):
+            Settings.load()
 
 
 def test_settings_relative_home_becomes_absolute(monkeypatch, tmp_path):

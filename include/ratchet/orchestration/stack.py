@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import psutil
@@ -102,7 +103,7 @@ class LocalAirflow:
         passwords.touch(mode=0o600)
         passwords.write_text(json.dumps({USER: secrets.token_urlsafe(12)}))
         config = configparser.ConfigParser(interpolation=None)
-        config.read_dict(self._configuration(_free_port()))
+        config.read_dict(self._configuration(_free_port(self._settings.port)))
         path.touch(mode=0o600)
         with path.open("w") as file:
             config.write(file)
@@ -207,6 +208,8 @@ class LocalAirflow:
             time.sleep(0.2)
 
     def _unhealthy(self) -> list[str]:
+        if not _listens(self._processes["api-server"].pid, urlsplit(self.url).port):
+            return list(SERVICES)  # whoever answers there took the port meanwhile, and is not ours
         try:
             health = httpx.get(f"{self.url}/api/v2/monitor/health", timeout=5).json()
         except (httpx.HTTPError, ValueError):
@@ -244,6 +247,18 @@ class LocalAirflow:
             process.wait()
         self._processes.clear()
         self._pids.unlink(missing_ok=True)
+
+
+def _listens(pid: int, port: int | None) -> bool:
+    """Return whether a process, or one that it started, accepts connections on a port."""
+    with suppress(psutil.Error):
+        leader = psutil.Process(pid)
+        return any(
+            connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
+            for process in (leader, *leader.children(recursive=True))
+            for connection in process.net_connections(kind="tcp")
+        )
+    return False
 
 
 def _reused(pid: int, created: float) -> bool:
@@ -287,8 +302,8 @@ def _airflow() -> str:
     return found
 
 
-def _free_port(preferred: int = 8080) -> int:
-    """Return `preferred` if nothing listens there, else any free port of 127.0.0.1."""
+def _free_port(preferred: int) -> int:
+    """Return `preferred` if nothing listens there, else any free port of 127.0.0.1; 0 is any."""
     for port in (preferred, 0):
         with socket.socket() as probe:
             try:
