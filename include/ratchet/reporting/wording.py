@@ -28,6 +28,8 @@ GOOD = frozenset(
     {"accepted", "approved", "corrected", "passed", "promoted", "requested", "rolled back"}
 )
 MISSING = "–"
+COMPARISONS = ("better_than_baseline", "better_than_champion", "not_worse_than_champion")
+"""Clauses of the gate that say what an accepted candidate is worth: the others only let it pass."""
 
 
 def number(value: float | None, form: str) -> str:
@@ -50,6 +52,8 @@ def rested_on(decision: Decision) -> str:
     """List what was observed, with the limits, where `why` names no numbers."""
     if not _by_all(decision):
         return ""
+    if decision.kind == "release" and decision.verdict == "accepted":
+        return " ".join(each.text for each in decision.clauses if each.name in COMPARISONS)
     clauses = (
         f"{clause.name.replace('_', ' ')} {compared(clause.observed)} ({compared(clause.required)})"
         for clause in decision.clauses

@@ -70,6 +70,21 @@ def test_render_text_decision_by_all_clauses_shows_each_number(summary: Summary)
     assert expected in text
 
 
+def test_render_text_accepted_candidate_tells_what_it_is_worth_and_no_more(summary: Summary):
+    refused = next(decision for decision in summary.decisions if decision.kind == "release")
+    clauses = tuple(
+        refused.clauses[0].model_copy(
+            update={"name": name, "passed": True, "text": f"About {name}."}
+        )
+        for name in ("enough_rows", "better_than_baseline", "better_than_champion")
+    )
+    accepted = refused.model_copy(update={"verdict": "accepted", "clauses": clauses})
+    text = " ".join(render_text(summary.model_copy(update={"decisions": (accepted,)})).split())
+    told = "All 3 conditions are met. About better_than_baseline. About better_than_champion."
+    assert told in text
+    assert "enough_rows" not in text
+
+
 def test_render_text_without_color_has_no_control_characters(summary: Summary):
     assert "\x1b" not in render_text(summary)
     assert "\x1b[" in render_text(summary, color=True)
