@@ -21,6 +21,9 @@ Kind = Literal[
     "promotion",
     "rollback",
     "drill",
+    "incident",
+    "silence",
+    "demotion",
 ]
 
 
@@ -52,7 +55,8 @@ class Decision(BaseModel):
 
     A gate needs all of its clauses; `retrain` is a trigger, for which one is enough.
     `verdict` is a past participle: accepted, blocked, promoted, refused, requested, held, approved,
-    corrected, escalated, rolled back, passed, failed.
+    corrected, escalated, rolled back, passed, failed, resolved, silenced, demoted; or what a person
+    finds an incident: useful, noise.
     `subject` names what was decided on, `evidence` holds the numbers that the clauses rest on, and
     `files` what is too large for that: paths below the use case's folder, each with its SHA-256.
     """

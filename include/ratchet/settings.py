@@ -80,6 +80,11 @@ class Lake:
         return self.root / "monitoring"
 
     @property
+    def incidents(self) -> Path:
+        """Folder of what became of what was observed: findings, incidents, alerts by window."""
+        return self.root / "incidents"
+
+    @property
     def findings(self) -> Path:
         """Folder of what the checks on data said: `<family>/<window key>.parquet`."""
         return self.root / "findings"

@@ -7,6 +7,7 @@ else (a killed process, a full disk) is retried by Airflow.
 from __future__ import annotations
 
 import inspect
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -215,11 +216,14 @@ def score_window(run: Run) -> Facts:
 @body
 def observe_window(run: Run) -> Facts:
     """Compare what was decided with what happened, and today's data with the training data."""
+    from ratchet.incidents import judge_window
     from ratchet.monitoring import observe, watch
 
     run.skip_if_blocked(run.spec.gold.features_table, run.spec.gold.outcomes_table)
     observation = observe(*run.stage)
-    return {"champion": observation.champion or "none", "signals": len(watch(*run.stage))}
+    watch(*run.stage)
+    states = Counter[str](finding.state for finding in judge_window(*run.stage))
+    return {"champion": observation.champion or "none", **states}
 
 
 @body

@@ -23,6 +23,9 @@ KIND_LABELS = {
     "promotion": "Promotion",
     "rollback": "Rollback",
     "drill": "Rollback drill",
+    "incident": "Incident",
+    "silence": "Silence",
+    "demotion": "Demoted rule",
 }
 GOOD = frozenset(
     {"accepted", "approved", "corrected", "passed", "promoted", "requested", "rolled back"}

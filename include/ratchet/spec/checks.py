@@ -26,6 +26,7 @@ def disagreements(spec: Spec) -> Iterator[Disagreement]:
     yield from _of_evaluation(spec)
     yield from _of_behaviour(spec)
     yield from _of_gate(spec)
+    yield from _of_alerts(spec)
     if spec.explanations and spec.costs.problem == "segmentation":
         text = "can't be kept: a segment is no number that a feature could move; remove it"
         yield ("explanations", "per_row"), text
@@ -243,3 +244,11 @@ def _of_gate(spec: Spec) -> Iterator[Disagreement]:
     if spec.monitoring.min_rows < spec.monitoring.bins:
         text = f"leaves bins empty; give a row for each of the {spec.monitoring.bins} or more"
         yield ("monitoring", "min_rows"), text
+
+
+def _of_alerts(spec: Spec) -> Iterator[Disagreement]:
+    alerts = spec.alerts
+    for severity in type(alerts.routes).model_fields:
+        if unknown := [c for c in getattr(alerts.routes, severity) if c not in alerts.channels]:
+            text = f"{unknown} are no channels; name some of {sorted(alerts.channels)}"
+            yield ("alerts", "routes", severity), text

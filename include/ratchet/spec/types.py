@@ -14,7 +14,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
+from ratchet.spec.alerts import Alerts
 from ratchet.spec.costs import Costs, Model, Name, Share
+from ratchet.spec.owner import Owner
 
 Type = Literal["text", "integer", "number", "boolean", "date", "timestamp"]
 
@@ -23,13 +25,6 @@ def _cron_has_five_fields(value: str) -> str:
     if len(value.split()) != 5:
         raise ValueError(f"{value!r} is not a cron expression; write five fields, like '0 0 * * 5'")
     return value
-
-
-class Owner(Model):
-    """Who answers for the use case."""
-
-    name: str = Field(min_length=1, description="Person or team.")
-    email: str = Field(pattern=r"^[^@\s]+@[^@\s]+$", description="Where to reach them.")
 
 
 class Schedule(Model):
@@ -665,6 +660,7 @@ class Spec(Model):
     gate: Gate
     monitoring: Monitoring
     retraining: Retraining
+    alerts: Alerts = Field(default=Alerts())
     explanations: Explanations | None = Field(
         default=None, description="Leave out where nobody reads the reasons of single predictions."
     )

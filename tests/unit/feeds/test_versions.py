@@ -8,7 +8,8 @@ from small_site import FIRST, SECOND, Site
 from ratchet.feeds.versions import Contract, changes
 from ratchet.ledger import Ledger
 from ratchet.spec import Spec
-from ratchet.spec.types import Column, Owner
+from ratchet.spec.owner import Owner
+from ratchet.spec.types import Column
 
 SPEED = "wind_speed_mph"
 

@@ -1,0 +1,151 @@
+"""Which of a window's signals are findings: a pure function of them and of those before."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import Field
+
+from ratchet.monitoring import Signal, read_signals
+from ratchet.settings import Settings
+from ratchet.spec import Spec
+from ratchet.spec.alerts import Alerts
+from ratchet.statistics.multiplicity import benjamini_hochberg
+from ratchet.storage import atomic_path
+from ratchet.window import Window
+
+State = Literal["ok", "insufficient_data", "watching", "found"]
+
+
+class Finding(Signal):
+    """A signal that was judged.
+
+    `found` says that it is significant among all of its family, large enough to act on, larger than
+    what chance alone brings, and has lasted; `watching` that it has not lasted yet; `ok` that it
+    was looked at and is none of this. `insufficient_data` says that nobody can tell. `seen` is in
+    how many of the last windows it was as large and significant, of the `looked` that the spec
+    names and that there are.
+    """
+
+    state: State
+    seen: int = Field(ge=0)
+    looked: int = Field(ge=1)
+
+    @property
+    def source(self) -> str:
+        """The rule that it comes from, across all that the rule measures: `family.rule`."""
+        return f"{self.family}.{self.rule}"
+
+
+def judge(windows: Sequence[Sequence[Signal]], alerts: Alerts) -> list[Finding]:
+    """Judge the signals of the last of some windows.
+
+    A signal without a p-value, an effect or its limit can't be judged: it is never `ok`.
+
+    Parameters
+    ----------
+    windows
+        All signals of each window, oldest first, at least one window. As many as the longest of
+        the spec's `alerts.persistence` looks at are enough.
+
+    Returns
+    -------
+    list
+        One finding for each signal of the last window, in the same order.
+
+    References
+    ----------
+    Benjamini and Hochberg (1995), within each family and window.
+    """
+    hits = [_hits(signals, alerts.false_discovery_rate) for signals in windows]
+    return [_judge(signal, hits, alerts) for signal in windows[-1]]
+
+
+def _judge(signal: Signal, hits: list[set[str]], alerts: Alerts) -> Finding:
+    needed = getattr(alerts.persistence, signal.family)
+    looked = hits[-needed.of :]
+    seen = sum(signal.name in window for window in looked)
+    state: State = "ok"
+    if not _can_be_judged(signal):
+        state = "insufficient_data"
+    elif signal.name in hits[-1]:
+        state = "found" if seen >= needed.windows else "watching"
+    return Finding(**signal.model_dump(), state=state, seen=seen, looked=len(looked))
+
+
+def _can_be_judged(signal: Signal) -> bool:
+    numbers = (signal.effect, signal.null_limit, signal.p_value)
+    return signal.is_enough and None not in numbers
+
+
+def _hits(signals: Sequence[Signal], false_discovery_rate: float) -> set[str]:
+    """Return the names of what is significant within its family, and large enough."""
+    names = Counter(signal.name for signal in signals)
+    if twice := sorted(name for name, times in names.items() if times > 1):
+        raise ValueError(f"{twice} are measured twice in a window; give each a name of its own")
+    found = set()
+    for family in {signal.family for signal in signals}:
+        tested = [signal for signal in signals if signal.family == family]
+        p_values = [
+            signal.p_value if _can_be_judged(signal) else math.nan  # NaN makes others no stricter
+            for signal in tested
+        ]
+        significant = benjamini_hochberg(p_values, false_discovery_rate)  # type: ignore[arg-type]
+        found |= {
+            signal.name
+            for signal, is_significant in zip(tested, significant, strict=True)
+            if is_significant and _is_large(signal)
+        }
+    return found
+
+
+def _is_large(signal: Signal) -> bool:
+    assert signal.effect is not None
+    assert signal.null_limit is not None
+    return signal.effect >= signal.floor and signal.effect > signal.null_limit
+
+
+_TYPES = {
+    **dict.fromkeys(("rows", "seen", "looked"), pa.int64()),
+    "is_enough": pa.bool_(),
+    **dict.fromkeys(
+        ("value", "expected", "effect", "floor", "null_limit", "p_value"), pa.float64()
+    ),
+}
+FINDINGS = pa.schema([(name, _TYPES.get(name, pa.string())) for name in Finding.model_fields])
+
+
+def judge_window(spec: Spec, window: Window, settings: Settings) -> list[Finding]:
+    """Judge what was measured of a window, and keep the findings; what was there is replaced.
+
+    It depends on the window and on those before it that were measured, and on nothing later.
+    """
+    persistence = spec.alerts.persistence
+    longest = max(getattr(persistence, family).of for family in type(persistence).model_fields)
+    measured = settings.lake(spec.name).monitoring / "signals"
+    keys = sorted({path.stem for path in measured.glob("*/*.parquet") if path.stem < window.key})
+    before = [Window.parse(key) for key in keys[max(len(keys) - longest + 1, 0) :]]
+    signals = [read_signals(spec, [looked], settings) for looked in (*before, window)]
+    findings = judge(signals, spec.alerts)
+    with atomic_path(_path(spec, window, settings)) as draft:
+        rows = [finding.model_dump() for finding in findings]
+        pq.write_table(pa.Table.from_pylist(rows, schema=FINDINGS), draft)
+    return findings
+
+
+def read_judged(spec: Spec, window: Window, settings: Settings) -> list[Finding]:
+    """Return what was judged of a window; nothing if it was not measured."""
+    path = _path(spec, window, settings)
+    if not path.exists():
+        return []
+    return [Finding(**row) for row in pq.read_table(path, partitioning=None).to_pylist()]
+
+
+def _path(spec: Spec, window: Window, settings: Settings) -> Path:
+    return settings.lake(spec.name).incidents / "findings" / f"{window.key}.parquet"

@@ -1,0 +1,198 @@
+"""What is wrong in a window, as the lake has it, and what it goes back to."""
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from incidents_made import FIRST, OWNER, signal, week
+
+from ratchet.incidents import judge_window
+from ratchet.incidents.evidence import Evidence, Lineage, see
+from ratchet.monitoring import write_signals
+from ratchet.quality import Finding, write_findings
+from ratchet.settings import Settings
+from ratchet.spec import Spec
+from ratchet.warehouse import Block
+
+
+def check(check: str, subject: str, state: str = "found", **changes: object) -> Finding:
+    text = "It is wrong; ask who sends it."
+    return Finding(check=check, subject=subject, state=state, rows=100, text=text, **changes)
+
+
+def measured(spec: Spec, settings: Settings, *signals: object) -> list[Evidence]:
+    write_signals(spec, FIRST, "made", signals, settings)
+    judge_window(spec, FIRST, settings)
+    return list(see(spec, FIRST, settings).evidence)
+
+
+def block(spec: Spec, settings: Settings, *blocks: Block) -> None:
+    folder = settings.lake(spec.name).blocks
+    folder.mkdir(parents=True)
+    rows = [made.model_dump() for made in blocks]
+    pq.write_table(pa.Table.from_pylist(rows), folder / f"{FIRST.key}.parquet")
+
+
+def test_see_empty_window_knows_nothing_and_finds_nothing(spec: Spec, settings: Settings):
+    found = see(spec, FIRST, settings)
+    assert (found.evidence, found.is_checked, found.judged) == ((), False, frozenset())
+
+
+def test_see_faults_block_warnings_are_news_and_what_is_accepted_is_neither(
+    spec: Spec, settings: Settings
+):
+    owner = OWNER.model_copy(update={"name": "Weather desk"})
+    weather = spec.feeds["weather"].model_copy(update={"owner": owner})
+    accepted = "volume:movements[2013-02-08]"
+    assert accepted in spec.quality.accepted
+    spec = spec.model_copy(update={"feeds": {**spec.feeds, "weather": weather}})
+    findings = [
+        check("unit", "weather", column="temperature_f", observed=21.0, expected=70.0),
+        check("segment_appeared", "schedules", "appeared", column="carrier", segment="carrier=VX"),
+        check("volume", "movements", segment="2013-02-08"),
+        check("volume", "schedules", "ok"),
+    ]
+    write_findings(spec, FIRST, "feeds", findings, settings)
+    seen = see(spec, FIRST, settings)
+    fault, news = seen.evidence
+    assert (fault.kind, fault.source, fault.severity) == ("fault", "data.unit", "ticket")
+    assert (fault.value, fault.threshold, fault.owner) == (21.0, 70.0, owner)
+    assert fault.leaves == {("weather", "temperature_f")}
+    assert (news.kind, news.home, news.severity) == ("news", "schedules", "digest")
+    assert news.owner == spec.owner
+    assert seen.is_checked
+
+
+def test_see_fault_that_a_person_accepted_is_none(spec: Spec, settings: Settings):
+    name = "unit:weather.temperature_f"
+    write_findings(
+        spec, FIRST, "feeds", [check("unit", "weather", column="temperature_f")], settings
+    )
+    assert [e.name for e in see(spec, FIRST, settings).evidence] == [name]
+    since = FIRST.end.replace(tzinfo=None)
+    one = Block(
+        window=FIRST.key,
+        table_name="bronze.stg_flights__weather",
+        blocked_by=name,
+        state="unblocked",
+        rows_path="findings/*/x.parquet",
+        since=since,
+    )
+    block(spec, settings, one)
+    assert see(spec, FIRST, settings).evidence == ()
+
+
+def test_see_test_that_blocks_is_told_once_at_its_lowest_table(spec: Spec, settings: Settings):
+    made = Block(
+        window=FIRST.key,
+        table_name="gold.feat_flights",
+        blocked_by="not_null_origin",
+        state="blocked",
+        rows=3,
+        rows_path="failed/rows.parquet",
+        since=FIRST.end.replace(tzinfo=None),
+    )
+    unfinished = made.model_copy(update={"blocked_by": "unfinished_build", "rows_path": None})
+    silver = made.model_copy(update={"table_name": "silver.int_flights__conformed"})
+    block(spec, settings, made, unfinished, silver)
+    (found,) = see(spec, FIRST, settings).evidence
+    assert (found.name, found.subject, found.value) == (
+        "test:not_null_origin",
+        "int_flights__conformed",
+        3,
+    )
+    assert found.feeds == {"schedules", "movements"}
+
+
+def test_see_blocked_features_stop_the_scoring_and_page(
+    spec: Spec, settings: Settings, monkeypatch: pytest.MonkeyPatch
+):
+    write_findings(spec, FIRST, "landing", [check("landing", "weather")], settings)
+    assert [e.severity for e in see(spec, FIRST, settings).evidence] == ["ticket"]
+    monkeypatch.setattr("ratchet.warehouse.why_blocked", lambda *_: "it is blocked")
+    assert [e.severity for e in see(spec, FIRST, settings).evidence] == ["page"]
+
+
+@pytest.mark.parametrize(
+    ("cost", "severity"), [(99.0, "ticket"), (100.0, "page"), (None, "ticket")]
+)
+def test_see_model_pages_from_the_declared_cost_on(
+    spec: Spec, settings: Settings, cost: float | None, severity: str
+):
+    alerts = spec.alerts.model_copy(update={"page_cost_per_window": 100.0})
+    spec = spec.model_copy(update={"alerts": alerts})
+    rows = 50
+    worse = signal(
+        family="performance",
+        column=None,
+        rows=rows,
+        effect=2.0 if cost is None else cost / rows,
+        unit="other" if cost is None else f"{spec.costs.unit} per {spec.gold.unit}",
+    )
+    (found,) = measured(spec, settings, worse)
+    assert (found.severity, found.owner) == (severity, spec.owner)
+
+
+@pytest.mark.parametrize(
+    ("changes", "severity"),
+    [
+        ({"family": "service", "rule": "down"}, "page"),
+        ({"family": "service", "rule": "latency"}, "ticket"),
+        ({"family": "kpi", "rule": "guardrail_cancelled"}, "page"),
+        ({"family": "kpi", "rule": "level"}, "ticket"),
+    ],
+)
+def test_see_consequence_decides_on_the_severity(
+    spec: Spec, settings: Settings, changes: dict, severity: str
+):
+    (found,) = measured(spec, settings, signal(column=None, **changes))
+    assert found.severity == severity
+
+
+def test_see_drift_never_pages_however_large(spec: Spec, settings: Settings):
+    for number in (0, 1):
+        moved = [
+            signal(window=week(number), effect=1e6),
+            signal(window=week(number), family="prediction_drift", column=None),
+        ]
+        write_signals(spec, week(number), "made", moved, settings)
+    judge_window(spec, week(1), settings)
+    found = see(spec, week(1), settings).evidence
+    assert {e.family: e.severity for e in found} == {
+        "feature_drift": "digest",
+        "prediction_drift": "ticket",
+    }
+
+
+def test_lineage_follows_features_tables_and_ages(spec: Spec, settings: Settings):
+    lineage = Lineage(spec, settings)
+    assert lineage.leaves("feat_flights", "temperature_f") == {("weather", "temperature_f")}
+    assert lineage.leaves("weather", "humidity_pct") == {("weather", "humidity_pct")}
+    aged = lineage.leaves("scoring", "weather")
+    assert {("weather", "temperature_f"), ("weather", "wind_speed_mph")} <= aged
+    mart = lineage.leaves("mart_decision_costs", None)
+    assert {feed for feed, _ in mart} == {"schedules", "movements"}
+    assert ("movements", "delay_min") in lineage.leaves("champion", None)
+
+
+def test_lineage_what_cant_be_followed_may_come_from_anywhere(spec: Spec, settings: Settings):
+    unknown = Lineage(spec, settings).leaves("feat_flights", "humidity_pct")
+    assert {feed for feed, _ in unknown} == set(spec.feeds)
+
+
+@pytest.mark.parametrize(
+    ("feature", "home"),
+    [
+        ("temperature_f", "weather"),
+        ("weather_age_min", "weather"),
+        ("carrier", "schedules"),
+        ("scheduled_elapsed_min", "schedules"),
+        ("route_rate_28d", "movements"),
+    ],
+)
+def test_lineage_home_is_the_feed_that_says_most(
+    spec: Spec, settings: Settings, feature: str, home: str
+):
+    followed = {n: f for n, f in spec.gold.features.items() if n != "humidity_pct"}
+    gold = spec.gold.model_copy(update={"features": followed})
+    lineage = Lineage(spec.model_copy(update={"gold": gold}), settings)
+    assert lineage.home(lineage.leaves("feat_flights", feature)) == home

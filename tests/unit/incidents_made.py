@@ -1,0 +1,111 @@
+"""Signals and evidence that a test can read at a glance."""
+
+from datetime import timedelta
+
+from ratchet.incidents.evidence import Evidence, Seen
+from ratchet.monitoring import Signal
+from ratchet.spec.owner import Owner
+from ratchet.window import Window
+
+OWNER = Owner(name="Somebody", email="somebody@ratchet.example")
+FIRST = Window.parse("2013-03-01T0000--2013-03-08T0000")
+
+
+def week(number: int) -> Window:
+    """Return the week so many after the first one."""
+    ahead = timedelta(days=7 * number)
+    return Window(FIRST.start + ahead, FIRST.end + ahead)
+
+
+def signal(name: str = "temperature_f", window: Window = FIRST, **changes: object) -> Signal:
+    """Return a feature's drift that nobody can doubt, with some changes."""
+    plain = {
+        "window": window.key,
+        "family": "feature_drift",
+        "rule": "ks",
+        "subject": "feat_flights",
+        "column": name,
+        "rows": 7000,
+        "is_enough": True,
+        "value": 0.5,
+        "expected": 0.0,
+        "effect": 0.5,
+        "floor": 0.1,
+        "null_limit": 0.02,
+        "p_value": 1e-9,
+        "unit": "largest difference of shares",
+        "reference": "the champion's training data",
+        "text": "It moved; look at its feed.",
+    }
+    return Signal(**{**plain, **changes})
+
+
+def evidence(source: str, subject: str, **changes: object) -> Evidence:
+    """Return a finding of a rule, with some changes."""
+    family = source.partition(".")[0]
+    column = changes.get("column")
+    plain = {
+        "kind": "finding",
+        "name": f"{source}:{subject}" + (f".{column}" if column else ""),
+        "source": source,
+        "family": family,
+        "subject": subject,
+        "column": None,
+        "leaves": frozenset(),
+        "home": "flights",
+        "severity": "digest",
+        "weight": 2.0,
+        "rows": 7000,
+        "value": 0.5,
+        "threshold": 0.1,
+        "unit": "share",
+        "owner": OWNER,
+        "text": "It moved; look at it.",
+    }
+    return Evidence(**{**plain, **changes})
+
+
+def fault(check: str, feed: str, column: str | None = None, **changes: object) -> Evidence:
+    """Return what a check says that blocks a feed or a column of it."""
+    columns = [column] if column else ["temperature_f", "wind_speed_mph"]
+    return evidence(
+        f"data.{check}",
+        feed,
+        **{
+            "kind": "fault",
+            "column": column,
+            "leaves": frozenset((feed, name) for name in columns),
+            "home": feed,
+            "severity": "ticket",
+            "weight": 0.0,
+            **changes,
+        },
+    )
+
+
+def drift(feature: str, feed: str, rule: str = "feature_drift.ks", **changes: object) -> Evidence:
+    """Return the drift of a feature that is read from a feed's column of the same name."""
+    leaves = frozenset({(feed, feature)})
+    return evidence(
+        rule,
+        "feat_flights",
+        **{"column": feature, "leaves": leaves, "home": feed, **changes},
+    )
+
+
+def seen(window: Window, *found: Evidence, **changes: object) -> Seen:
+    """Return a window in which everything was looked at."""
+    judged = frozenset(e.source for e in found) | {
+        "feature_drift.ks",
+        "performance.realised_cost",
+        "kpi.level",
+        "service.latency",
+    }
+    plain = {
+        "window": window.key,
+        "evidence": found,
+        "is_checked": True,
+        "judged": judged,
+        "unknown": frozenset(),
+    }
+    return Seen(**{**plain, **changes})
