@@ -2,11 +2,12 @@
 
 from ratchet.incidents.finding import Finding, judge, judge_window, read_judged
 from ratchet.incidents.incident import Incident
-from ratchet.incidents.store import incident_windows, open_incidents, read_incidents
+from ratchet.incidents.store import all_incidents, incident_windows, open_incidents, read_incidents
 
 __all__ = [
     "Finding",
     "Incident",
+    "all_incidents",
     "incident_windows",
     "judge",
     "judge_window",

@@ -57,6 +57,16 @@ def read_incidents(spec: Spec, window: Window, settings: Settings) -> list[Incid
     return [Incident(**row) for row in pq.read_table(path, partitioning=None).to_pylist()]
 
 
+def all_incidents(spec: Spec, settings: Settings) -> list[Incident]:
+    """Return every incident that ever was, as it stood last, in the order of their beginnings."""
+    latest = {
+        incident.id: incident
+        for window in incident_windows(spec, settings)
+        for incident in read_incidents(spec, window, settings)
+    }
+    return sorted(latest.values(), key=lambda incident: (incident.windows[:1], incident.id))
+
+
 def _update(spec: Spec, window: Window, settings: Settings) -> list[Incident]:
     earlier = [w for w in incident_windows(spec, settings) if w.key < window.key]
     before = read_incidents(spec, earlier[-1], settings) if earlier else []

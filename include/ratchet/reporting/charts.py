@@ -15,6 +15,7 @@ from ratchet.window import Window
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 960, 64, 220, 30, 30
 LABEL_GAP = 17
 LONG = timedelta(days=70)
+Shape = Literal["dot", "cross", "diamond"]
 
 
 @dataclass(frozen=True)
@@ -37,17 +38,18 @@ class Mark:
 
     row: str
     moment: datetime
-    shape: Literal["dot", "cross", "diamond"]
+    shape: Shape
     text: str
 
 
 @dataclass(frozen=True)
 class Span:
-    """Something that lasted, on one of a timeline's rows."""
+    """Something that lasted, on one of a timeline's rows. `style` names its CSS classes."""
 
     row: str
     window: Window
     label: str
+    style: str = "span"
 
 
 @dataclass(frozen=True)
@@ -179,8 +181,8 @@ def timeline(
         begin, end = x(span.window.start.timestamp()), x(span.window.end.timestamp())
         y = middle[span.row]
         parts.append(
-            f'<rect class="span" x="{begin}" y="{y - 11}" width="{end - begin:.1f}" height="22" '
-            f'rx="3"><title>{escape(span.label)}, {span.window}</title></rect>'
+            f'<rect class="{span.style}" x="{begin}" y="{y - 11}" width="{end - begin:.1f}" '
+            f'height="22" rx="3"><title>{escape(span.label)}, {span.window}</title></rect>'
         )
         if end - begin > 8 * len(span.label):
             center = (begin + end) / 2

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate, groupby
+from itertools import accumulate
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from ratchet.decision import Decision
-from ratchet.reporting.charts import Mark, Series, Span, bar_chart, line_chart, timeline
+from ratchet.reporting.charts import Series, bar_chart, line_chart
 from ratchet.reporting.summary import Summary, Week
+from ratchet.reporting.timeline import draw_timeline, reigns
 from ratchet.reporting.wording import (
     GOOD,
     KIND_LABELS,
@@ -25,8 +25,6 @@ from ratchet.reporting.wording import (
 )
 from ratchet.storage import write_atomic
 from ratchet.window import Window
-
-CHAMPION, GATE, RETRAINING = "Champion", "Gate", "Retraining asked"
 
 
 def templates() -> Environment:
@@ -71,7 +69,7 @@ def write_html(summary: Summary, path: Path) -> None:
 
 
 def _charts(summary: Summary, period: Window) -> dict[str, str]:
-    charts = {"timeline": _timeline(summary, period)}
+    charts = {"timeline": draw_timeline(summary, period)}
     if summary.state != "complete":
         return charts
     spec, unit = summary.spec, summary.spec.costs.unit
@@ -79,7 +77,7 @@ def _charts(summary: Summary, period: Window) -> dict[str, str]:
     base, against = next(iter(named.items()))
     name, metric = next(iter(spec.costs.realised_metrics.items()))
     changes = [
-        (period.start, f"version {version}") for version, period in _reigns(summary.weeks)[1:]
+        (period.start, f"version {version}") for version, period in reigns(summary.weeks)[1:]
     ]
     return charts | {
         "saved": line_chart(
@@ -103,15 +101,6 @@ def _charts(summary: Summary, period: Window) -> dict[str, str]:
             changes=changes,
         ),
     }
-
-
-def _reigns(weeks: Sequence[Week]) -> list[tuple[str, Window]]:
-    """Return each champion with the time in which it decided."""
-    reigns = []
-    for version, group in groupby(weeks, key=lambda week: week.version):
-        windows = [Window.parse(week.window) for week in group]
-        reigns.append((version, Window(windows[0].start, windows[-1].end)))
-    return reigns
 
 
 def _saved_so_far(weeks: Sequence[Week], reference: str, label: str) -> Series:
@@ -140,27 +129,3 @@ def _quality(weeks: Sequence[Week], policy: str, metric: str) -> Series:
             (window.start + (window.end - window.start) / 2, row.metrics[metric] if row else None)
         )
     return Series(POLICY_LABELS[policy], policy, tuple(points))
-
-
-def _timeline(summary: Summary, period: Window) -> str:
-    marks = [
-        mark
-        for decision in summary.decisions
-        if (mark := _mark(decision)) and period.start <= mark.moment <= period.end
-    ]
-    spans = [
-        Span(CHAMPION, window, f"version {version}") for version, window in _reigns(summary.weeks)
-    ]
-    return timeline(
-        [CHAMPION, GATE, RETRAINING], spans, marks, period, "Champions, and what was judged"
-    )
-
-
-def _mark(decision: Decision) -> Mark | None:
-    moment = Window.parse(decision.window).end
-    text = f"{decision.verdict}. {why(decision)}"
-    if decision.kind == "release":
-        return Mark(GATE, moment, "dot" if decision.verdict in GOOD else "cross", text)
-    if decision.kind == "retrain" and decision.verdict in GOOD:
-        return Mark(RETRAINING, moment, "diamond", text)
-    return None

@@ -10,6 +10,7 @@ import duckdb
 from pydantic import BaseModel, ConfigDict, FiniteFloat
 
 from ratchet.decision import Decision
+from ratchet.incidents import Finding, Incident, all_incidents, incident_windows, read_judged
 from ratchet.ledger import Ledger
 from ratchet.monitoring import Performance, realised, scored_windows
 from ratchet.settings import Lake, Settings
@@ -59,6 +60,7 @@ class Summary(Record):
 
     `overall` and `weeks` cover the windows in which a champion decided, and the labels known by
     the end of the last of them. `decisions` are all of the ledger's, in order of their windows.
+    `findings` are what monitoring found, window by window, and `incidents` all that there were.
     """
 
     spec: Spec
@@ -66,6 +68,8 @@ class Summary(Record):
     overall: dict[str, Performance]
     weeks: tuple[Week, ...]
     decisions: tuple[Decision, ...]
+    findings: tuple[Finding, ...] = ()
+    incidents: tuple[Incident, ...] = ()
     feeds: tuple[FeedCount, ...]
 
     @property
@@ -132,6 +136,13 @@ def summarise(spec: Spec, settings: Settings) -> Summary:
         decisions=tuple(
             sorted(Ledger(lake.ledger).decisions(), key=lambda d: Window.parse(d.window).end)
         ),
+        findings=tuple(
+            finding
+            for window in incident_windows(spec, settings)
+            for finding in read_judged(spec, window, settings)
+            if finding.state == "found"
+        ),
+        incidents=tuple(all_incidents(spec, settings)),
         feeds=tuple(_count(lake, feed) for feed in spec.feeds),
     )
 
