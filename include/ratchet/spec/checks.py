@@ -147,6 +147,9 @@ def _of_training(spec: Spec) -> Iterator[Disagreement]:
     if training.max_history_days is not None and training.max_history_days <= training.holdout_days:
         text = f"is no longer than the {training.holdout_days} days of holdout; lengthen it"
         yield ("training", "max_history_days"), text
+    if training.max_rows is not None and training.max_rows < training.min_rows:
+        text = f"is less than training.min_rows, {training.min_rows:,}; raise it"
+        yield ("training", "max_rows"), text
 
 
 def _of_estimators(spec: Spec) -> Iterator[Disagreement]:
@@ -172,7 +175,7 @@ def _of_evaluation(spec: Spec) -> Iterator[Disagreement]:
             if unknown := [name for name in columns if name not in features]:
                 text = f"{unknown} are no features; name columns of gold.features"
                 yield ("evaluation", part, "columns", position), text
-    needed = (evaluation.folds + 1) * spec.training.holdout_days
+    needed = spec.judging_days
     history = (spec.schedule.start - spec.schedule.history_start) / timedelta(days=1)
     reach = min(history, spec.training.max_history_days or history)
     if spec.training.holdout_days < reach <= needed:

@@ -297,6 +297,13 @@ class Training(Model):
     max_history_days: int | None = Field(
         default=None, gt=0, description="Train on at most so many days. Leave out for all."
     )
+    max_rows: int | None = Field(
+        default=None,
+        gt=0,
+        description="Snapshots hold at most so many rows: all that candidates are judged on, in "
+        "the holdout and the folds, and of older ones those whose keys have the least hashes. "
+        "Leave out for all.",
+    )
     half_life_days: float | None = Field(
         default=None,
         gt=0,
@@ -680,6 +687,11 @@ class Spec(Model):
         """ROC-AUC from which a single feature that tells the label is taken for a leak."""
         declared = self.quality.max_separation
         return self.gate.plausible["roc_auc"].best if declared is None else declared
+
+    @property
+    def judging_days(self) -> int:
+        """How many of the last days candidates are judged on: the holdout's and the folds'."""
+        return self.training.holdout_days * (1 + self.evaluation.folds)
 
     @property
     def read_columns(self) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -182,7 +182,7 @@ def feature_columns(spec: Spec) -> str:
 
 
 def read_published(
-    spec: Spec, settings: Settings, query: str, parameters: Sequence[Any]
+    spec: Spec, settings: Settings, query: str, parameters: Sequence[Any] | Mapping[str, Any]
 ) -> pd.DataFrame:
     """Run a query on what is published; raise BuildError if nothing is."""
     path = settings.lake(spec.name).published

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,26 @@ from ratchet.window import Window
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+# A key's hash says whether an older row is in: the same rows on any machine, and hardly any other
+# ones a week later.
+_SAMPLED = """
+    and (
+        features.{decided_at} >= $whole_from
+        or md5(features.{key}::varchar) <= (
+            select max(hash)
+            from (
+                select md5(features.{key}::varchar) as hash
+                from {known} and features.{decided_at} < $whole_from
+                order by hash
+                limit (
+                    select greatest(0, $max_rows - count(*))
+                    from {known} and features.{decided_at} >= $whole_from
+                )
+            )
+        )
+    )"""
 
 
 class Snapshot(BaseModel):
@@ -40,8 +61,9 @@ class Snapshot(BaseModel):
 def take_snapshot(spec: Spec, window: Window, settings: Settings) -> Snapshot:
     """Export the published decisions whose label was known by the window's end.
 
-    All of them, or those of `training.max_history_days` and the holdout. Depends on nothing that
-    became known later, so an old window gives its old snapshot again.
+    All of them, or those of `training.max_history_days` and the holdout, and `training.max_rows`
+    of these. Depends on nothing that became known later, so an old window gives its old snapshot
+    again.
 
     Returns
     -------
@@ -60,23 +82,30 @@ def take_snapshot(spec: Spec, window: Window, settings: Settings) -> Snapshot:
     from ratchet.lineage import refuse_restricted_features
 
     refuse_restricted_features(spec, settings)
-    gold = spec.gold
-    moments = [window.end.replace(tzinfo=None)]
-    since = ""
-    if earliest := spec.training.earliest_decision(moments[0]):
-        moments.append(earliest)
-        since = f"and features.{gold.decided_at} >= ?"
+    gold, training = spec.gold, spec.training
+    end = window.end.replace(tzinfo=None)
+    known = f"""
+        gold.{gold.features_table} as features
+        inner join gold.{gold.outcomes_table} as outcomes
+            on features.{gold.key} = outcomes.{gold.key}
+        where outcomes.{gold.label_known_at} <= $end"""
+    values: dict[str, Any] = {"end": end}
+    if earliest := training.earliest_decision(end):
+        known += f" and features.{gold.decided_at} >= $earliest"
+        values["earliest"] = earliest
+    sampled = ""
+    if training.max_rows is not None:
+        sampled = _SAMPLED.format(known=known, key=gold.key, decided_at=gold.decided_at)
+        whole_from = end - timedelta(days=spec.judging_days)
+        values |= {"max_rows": training.max_rows, "whole_from": whole_from}
     query = f"""
         select
             {feature_columns(spec)},
             outcomes.{gold.label}::{spec.costs.label_type} as {gold.label},
             outcomes.{gold.label_known_at}
-        from gold.{gold.features_table} as features
-        inner join gold.{gold.outcomes_table} as outcomes
-            on features.{gold.key} = outcomes.{gold.key}
-        where outcomes.{gold.label_known_at} <= ? {since}
+        from {known} {sampled}
         order by features.{gold.decided_at}, features.{gold.key}"""  # noqa: S608
-    rows = read_published(spec, settings, query, moments)
+    rows = read_published(spec, settings, query, values)
     if rows.empty:
         raise SnapshotError(f"{spec.name}: no label was known by {window.end}; build more windows")
     folder = settings.lake(spec.name).snapshots

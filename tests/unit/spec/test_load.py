@@ -127,6 +127,7 @@ WRONG_FIELDS = {
     ),
     "holdout too long": ("training.holdout_days", 60, "leaves nothing of the first 60 days"),
     "history too short": ("training.max_history_days", 14, "no longer than the 14 days of holdout"),
+    "fewer rows than needed": ("training.max_rows", 19_999, "less than training.min_rows, 20,000"),
     "worst under chance": (
         "gate.plausible.roc_auc.worst",
         0.49,

@@ -1,3 +1,5 @@
+import hashlib
+
 import duckdb
 import numpy as np
 import pandas as pd
@@ -47,6 +49,29 @@ def test_snapshot_holds_no_more_history_than_is_learned_from(copy, flights_spec)
     expected = load_snapshot(flights_spec, everything.id, copy)[flights_spec.gold.decided_at]
     assert expected.min() < earliest
     assert decided.tolist() == expected[expected >= earliest].tolist()
+
+
+@pytest.mark.parametrize("max_rows", [8_000, 1_000, 1_000_000])
+def test_snapshot_holds_a_sample_of_what_is_old(copy, flights_spec, max_rows):
+    gold, training = flights_spec.gold, flights_spec.training
+    bounded = flights_spec.model_copy(
+        update={
+            "training": training.model_copy(update={"holdout_days": 3, "max_rows": max_rows}),
+            "evaluation": flights_spec.evaluation.model_copy(update={"folds": 1}),
+        }
+    )
+    everything = take_snapshot(flights_spec, LAST, copy)
+    rows = load_snapshot(flights_spec, everything.id, copy)
+    whole_from = pd.Timestamp(LAST.end.replace(tzinfo=None)) - pd.Timedelta(days=6)
+    old = rows[rows[gold.decided_at] < whole_from]
+    assert 1_000 < len(rows) - len(old) < 8_000 < len(rows) < 1_000_000
+    by_hash = sorted(old[gold.key], key=lambda key: hashlib.md5(key.encode()).hexdigest())
+    left_out = by_hash[max(0, max_rows - (len(rows) - len(old))) :]
+    expected = rows[~rows[gold.key].isin(left_out)].reset_index(drop=True)
+
+    sample = take_snapshot(bounded, LAST, copy)
+    pd.testing.assert_frame_equal(load_snapshot(bounded, sample.id, copy), expected)
+    assert sample.rows == max(len(rows) - len(old), min(max_rows, len(rows)))
 
 
 def test_snapshot_stays_the_same_however_its_file_is_stored(copy, flights_spec):
