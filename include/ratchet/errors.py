@@ -15,6 +15,7 @@
     ├── StorageError         a store can't be reached, or can't do what is needed of it
     ├── LedgerError          the ledger is broken or refuses an entry
     ├── ReleaseError         a release is missing, or is not what its record says
+    ├── IncidentError        there is no such incident, or a decision on it makes no sense
     └── OrchestrationError   Airflow did not do what was asked of it
 """
 
@@ -69,6 +70,10 @@ class LedgerError(RatchetError):
 
 class ReleaseError(RatchetError):
     """A release is missing, or is not what its record says."""
+
+
+class IncidentError(RatchetError):
+    """There is no such incident, or a decision on it makes no sense."""
 
 
 class OrchestrationError(RatchetError):

@@ -69,9 +69,10 @@ def test_dags_tasks_are_the_same_at_every_level_but_for_obligations(dags, level)
             "build_gold",
             "check_segments",
             "publish_gold",
+            "notify_of_blocks",
         },
         "score_window": {"score_window"},
-        "monitor_champion": {"observe_window"},
+        "monitor_champion": {"observe_window", "notify_owners"},
         "train_candidate": {
             "take_snapshot",
             "check_snapshot",
@@ -127,6 +128,15 @@ def test_feeds_are_checked_beside_the_builds_and_before_anything_is_published(da
     refine = dags["refine_data"]
     assert refine.get_task("check_feeds").upstream_task_ids == {"land_feeds"}
     assert refine.get_task("publish_gold").upstream_task_ids == {"check_feeds", "check_segments"}
+
+
+def test_owners_are_told_of_what_blocks_a_window_as_of_what_is_watched(dags):
+    blocked = dags["refine_data"].get_task("notify_of_blocks")
+    assert blocked.upstream_task_ids == {"publish_gold"}
+    assert blocked.trigger_rule == "none_failed"  # a skipped publish_gold is a blocked one
+    watched = dags["monitor_champion"].get_task("notify_owners")
+    assert watched.upstream_task_ids == {"observe_window"}
+    assert watched.trigger_rule == "none_failed"
 
 
 def test_builds_share_a_pool_so_that_a_warehouse_has_one_writer(dags):

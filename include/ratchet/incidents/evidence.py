@@ -48,6 +48,7 @@ class Evidence(BaseModel):
     family: str
     subject: str
     column: str | None
+    segment: str | None = None
     leaves: frozenset[Leaf]
     home: str
     severity: Severity
@@ -57,6 +58,7 @@ class Evidence(BaseModel):
     threshold: FiniteFloat | None = None
     unit: str | None = None
     direction: Literal["up", "down"] | None = None
+    is_verify: bool = False
     owner: Owner
     text: str
 
@@ -213,6 +215,7 @@ def _of_fault(fault: Fault, spec: Spec, lineage: Lineage, stopped: Severity) -> 
         family="data",
         subject=fault.subject,
         column=fault.column,
+        segment=fault.segment,
         leaves=leaves,
         home=home,
         owner=spec.owner_of(home) if home in spec.feeds else spec.owner,
@@ -259,6 +262,7 @@ def _of_finding(finding: Finding, spec: Spec, lineage: Lineage) -> Evidence:
     assert finding.effect is not None
     assert finding.null_limit is not None
     limit = max(finding.floor, finding.null_limit)
+    severity = _severity(finding, spec)
     leaves = lineage.leaves(finding.subject, finding.column)
     home = lineage.home(leaves) if finding.column else spec.name
     return Evidence(
@@ -268,16 +272,18 @@ def _of_finding(finding: Finding, spec: Spec, lineage: Lineage) -> Evidence:
         family=finding.family,
         subject=finding.subject,
         column=finding.column,
+        segment=finding.segment,
         leaves=leaves,
         home=home,
         owner=_owner(finding, home, spec),
-        severity=_severity(finding, spec),
+        severity=severity,
         weight=finding.effect / limit,
         rows=finding.rows,
         value=finding.effect if finding.value is None else finding.value,
         threshold=limit,
         unit=finding.unit,
         direction=finding.direction,
+        is_verify=finding.family == "kpi" and finding.direction == "up" and severity != "page",
         text=finding.text,
     )
 

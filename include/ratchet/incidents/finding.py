@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -64,19 +63,26 @@ def judge(windows: Sequence[Sequence[Signal]], alerts: Alerts) -> list[Finding]:
     Benjamini and Hochberg (1995), within each family and window.
     """
     hits = [_hits(signals, alerts.false_discovery_rate) for signals in windows]
-    return [_judge(signal, hits, alerts) for signal in windows[-1]]
+    before = [
+        {signal.name for signal, is_hit in zip(signals, found, strict=True) if is_hit}
+        for signals, found in zip(windows[:-1], hits[:-1], strict=True)
+    ]
+    return [
+        _judge(signal, is_hit, before, alerts)
+        for signal, is_hit in zip(windows[-1], hits[-1], strict=True)
+    ]
 
 
-def _judge(signal: Signal, hits: list[set[str]], alerts: Alerts) -> Finding:
+def _judge(signal: Signal, is_hit: bool, before: list[set[str]], alerts: Alerts) -> Finding:
     needed = getattr(alerts.persistence, signal.family)
-    looked = hits[-needed.of :]
-    seen = sum(signal.name in window for window in looked)
+    earlier = before[max(len(before) - needed.of + 1, 0) :]
+    seen = is_hit + sum(signal.name in names for names in earlier)
     state: State = "ok"
     if not _can_be_judged(signal):
         state = "insufficient_data"
-    elif signal.name in hits[-1]:
+    elif is_hit:
         state = "found" if seen >= needed.windows else "watching"
-    return Finding(**signal.model_dump(), state=state, seen=seen, looked=len(looked))
+    return Finding(**signal.model_dump(), state=state, seen=seen, looked=len(earlier) + 1)
 
 
 def _can_be_judged(signal: Signal) -> bool:
@@ -84,25 +90,18 @@ def _can_be_judged(signal: Signal) -> bool:
     return signal.is_enough and None not in numbers
 
 
-def _hits(signals: Sequence[Signal], false_discovery_rate: float) -> set[str]:
-    """Return the names of what is significant within its family, and large enough."""
-    names = Counter(signal.name for signal in signals)
-    if twice := sorted(name for name, times in names.items() if times > 1):
-        raise ValueError(f"{twice} are measured twice in a window; give each a name of its own")
-    found = set()
+def _hits(signals: Sequence[Signal], false_discovery_rate: float) -> list[bool]:
+    """Say of each signal whether it is significant within its family, and large enough."""
+    is_significant: dict[int, bool] = {}
     for family in {signal.family for signal in signals}:
-        tested = [signal for signal in signals if signal.family == family]
+        tested = [n for n, signal in enumerate(signals) if signal.family == family]
         p_values = [
-            signal.p_value if _can_be_judged(signal) else math.nan  # NaN makes others no stricter
-            for signal in tested
+            signals[n].p_value if _can_be_judged(signals[n]) else math.nan  # makes none stricter
+            for n in tested
         ]
-        significant = benjamini_hochberg(p_values, false_discovery_rate)  # type: ignore[arg-type]
-        found |= {
-            signal.name
-            for signal, is_significant in zip(tested, significant, strict=True)
-            if is_significant and _is_large(signal)
-        }
-    return found
+        found = benjamini_hochberg(p_values, false_discovery_rate)  # type: ignore[arg-type]
+        is_significant |= dict(zip(tested, found.tolist(), strict=True))
+    return [is_significant[n] and _is_large(signal) for n, signal in enumerate(signals)]
 
 
 def _is_large(signal: Signal) -> bool:

@@ -251,7 +251,7 @@ def _seen_again(
     if incident is None:
         name = f"{spec.name} {found.fingerprint} {window.key}"
         cause: Cause = found.fingerprint.partition(":")[0]  # type: ignore[assignment]
-        is_verify = cause == "kpi" and lead.direction == "up" and lead.severity != "page"
+        is_verify = cause == "kpi" and lead.is_verify
         incident = Incident(
             window=window.key,
             id=hashlib.sha256(name.encode()).hexdigest()[:8],
@@ -310,7 +310,7 @@ def _waited(incident: Incident, seen: Seen, enough: int) -> Incident:
 
 def _title(cause: Cause, subject: str, *, is_verify: bool) -> str:
     if is_verify:
-        return f"Verify {subject}: it went up"
+        return f"Verify {subject}: it moved, and not for the worse"
     titles: dict[Cause, str] = {
         "data": f"Data fault in {subject}",
         "concept": f"Concept change: the model of {subject} no longer fits what happens",

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import BaseModel
 
+from ratchet.decision import Decision
+from ratchet.incidents.alert import Alert, digests, ends_week, tell, week_of
 from ratchet.incidents.evidence import Evidence, see
-from ratchet.incidents.finding import read_judged
+from ratchet.incidents.finding import Finding, read_judged
 from ratchet.incidents.incident import Incident, step
-from ratchet.incidents.people import demotions, resolutions
+from ratchet.incidents.people import (
+    demoted,
+    due_demotions,
+    is_silenced,
+    precision,
+    resolutions,
+)
+from ratchet.ledger import Ledger
 from ratchet.quality import read_findings
 from ratchet.settings import Settings
 from ratchet.spec import Spec
@@ -20,13 +32,15 @@ from ratchet.window import Window
 
 _TYPES = {
     **dict.fromkeys(
-        ("subjects", "columns", "evidence", "silenced", "rules", "windows"), pa.list_(pa.string())
+        ("subjects", "columns", "evidence", "silenced", "rules", "windows", "channels"),
+        pa.list_(pa.string()),
     ),
     **dict.fromkeys(("reopened", "quiet", "rows"), pa.int64()),
     **dict.fromkeys(("value", "threshold"), pa.float64()),
     "is_verify": pa.bool_(),
 }
 INCIDENTS = pa.schema([(name, _TYPES.get(name, pa.string())) for name in Incident.model_fields])
+ALERTS = pa.schema([(name, _TYPES.get(name, pa.string())) for name in Alert.model_fields])
 
 
 def open_incidents(spec: Spec, window: Window, settings: Settings) -> list[Incident]:
@@ -67,22 +81,71 @@ def all_incidents(spec: Spec, settings: Settings) -> list[Incident]:
     return sorted(latest.values(), key=lambda incident: (incident.windows[:1], incident.id))
 
 
+def read_alerts(spec: Spec, windows: Iterable[Window], settings: Settings) -> list[Alert]:
+    """Return what there was to tell of some windows, in their order."""
+    folder = _alerts(spec, settings)
+    paths = [folder / f"{window.key}.parquet" for window in windows]
+    return [
+        Alert(**row)
+        for path in paths
+        if path.exists()
+        for row in pq.read_table(path, partitioning=None).to_pylist()
+    ]
+
+
 def _update(spec: Spec, window: Window, settings: Settings) -> list[Incident]:
+    """Work out the incidents of a window, and what to tell of them."""
+    ledger = Ledger(settings.lake(spec.name).ledger)
     earlier = [w for w in incident_windows(spec, settings) if w.key < window.key]
     before = read_incidents(spec, earlier[-1], settings) if earlier else []
-    seen = see(spec, window, settings)
-    incidents = step(
+    said = ledger.decisions("incident")
+    marks = [decision for decision in said if decision.verdict != "resolved"]
+    demotions = ledger.decisions("demotion")
+    demotions += map(ledger.record, due_demotions(spec, marks, demotions, window))
+    stepped = step(
         before,
-        seen,
-        resolutions(spec, earlier[-1], window, settings) if earlier else {},
-        demotions(spec, window, settings),
+        see(spec, window, settings),
+        resolutions(said, earlier[-1], window) if earlier else {},
+        demoted(demotions, window),
         partial(_last_good, spec, window, settings),
         spec,
     )
-    with atomic_path(_folder(spec, settings) / f"{window.key}.parquet") as draft:
-        rows = [incident.model_dump() for incident in incidents]
-        pq.write_table(pa.Table.from_pylist(rows, schema=INCIDENTS), draft)
+    silences = ledger.decisions("silence")
+    week = [w for w in earlier if week_of(w) == week_of(window)]
+    told, incidents = tell(
+        before,
+        stepped,
+        read_alerts(spec, week, settings),
+        lambda incident: is_silenced(incident, silences, window),
+        window,
+        spec.alerts,
+    )
+    if ends_week(window):
+        closed = max((n for n, w in enumerate(earlier) if ends_week(w)), default=-1)
+        since = [*read_alerts(spec, earlier[closed + 1 :], settings), *told]
+        since = [alert for alert in since if alert.event != "digest"]
+        useful = _precision([mark for mark in marks if mark.window < window.key])
+        told += digests(spec.name, incidents, since, useful, window, spec.alerts)
+    _write(_folder(spec, settings) / f"{window.key}.parquet", INCIDENTS, incidents)
+    _write(_alerts(spec, settings) / f"{window.key}.parquet", ALERTS, told)
     return incidents
+
+
+def _precision(marks: Iterable[Decision]) -> dict[str, str]:
+    """Say how useful people found what they were told, by owner's address."""
+    by_owner: dict[str, list[Decision]] = defaultdict(list)
+    for decision in marks:
+        by_owner[str(decision.evidence["owner"])].append(decision)
+    return {
+        owner: f"Of {len(of_owner)} marked, {precision(of_owner):.0%} were useful."
+        for owner, of_owner in by_owner.items()
+    }
+
+
+def _write(path: Path, schema: pa.Schema, records: Iterable[BaseModel]) -> None:
+    with atomic_path(path) as draft:
+        rows = [record.model_dump() for record in records]
+        pq.write_table(pa.Table.from_pylist(rows, schema=schema), draft)
 
 
 def _last_good(spec: Spec, window: Window, settings: Settings, evidence: Evidence) -> str | None:
@@ -100,12 +163,22 @@ def _last_good(spec: Spec, window: Window, settings: Settings, evidence: Evidenc
             faults = read_findings(spec, before, settings, blocking=False)
             if evidence.name not in {f.name for f in faults if f.is_fault}:
                 return key
-        elif any(
-            f.name == evidence.name and f.state == "ok" for f in read_judged(spec, before, settings)
-        ):
+        elif _is_good(evidence, read_judged(spec, before, settings)):
             return key
     return None
 
 
+def _is_good(evidence: Evidence, judged: list[Finding]) -> bool:
+    """Say whether something was right in a window: the same segment, or else all that there are."""
+    place = (evidence.source, evidence.subject, evidence.column)
+    alike = [f for f in judged if (f.source, f.subject, f.column) == place]
+    same = [f for f in alike if f.segment == evidence.segment] or alike
+    return bool(same) and all(f.state == "ok" for f in same)
+
+
 def _folder(spec: Spec, settings: Settings) -> Path:
     return settings.lake(spec.name).incidents / "incidents"
+
+
+def _alerts(spec: Spec, settings: Settings) -> Path:
+    return settings.lake(spec.name).incidents / "alerts"

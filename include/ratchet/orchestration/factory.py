@@ -123,7 +123,8 @@ def _refine_data(spec: Spec, assets: Assets) -> DAG:
     """**Purpose** Take in a window's raw files and refine them to tested gold tables.
 
     **Reads** the producers' inbox.
-    **Writes** the lake's landing zone, the warehouse, and its published copy.
+    **Writes** the lake's landing zone, the warehouse, and its published copy; where the features
+    are blocked, incidents too, and tells their owners.
     **Runs when, and why then** at the end of each window, as all its files are there by then; by
     hand at level 0.
     **Safe to re-run because** each layer replaces exactly the rows of the window, and what is
@@ -154,6 +155,8 @@ def _refine_data(spec: Spec, assets: Assets) -> DAG:
         segments = _task(tasks.check_segments, pool=pool)(name)
         land >> bronze >> silver >> gold >> segments >> publish
         land >> check >> publish  # beside the builds: what it finds blocks what is published
+        # what blocks the features also keeps the window from being monitored, which tells the rest
+        publish >> _task(tasks.notify_of_blocks, trigger_rule="none_failed")(name)
     return dag
 
 
@@ -175,17 +178,22 @@ def _score_window(spec: Spec, assets: Assets, after: Asset | None) -> DAG:
 
 
 def _monitor_champion(spec: Spec, assets: Assets, after: Asset | None) -> DAG:
-    """**Purpose** Compare what was decided with what happened; at level 2, ask for a retraining.
+    """**Purpose** Compare what was decided with what happened, and tell owners of what is wrong.
 
     **Reads** predictions, outcomes that have matured, and the champion's training profile.
-    **Writes** realised cost and quality by cohort, drift, and the decision to the ledger.
+    **Writes** realised cost and quality by cohort, signals, findings, incidents and what is told of
+    them; at level 2 the decision whether to retrain, to the ledger.
     **Runs when, and why then** when the window has been scored; by hand at level 0.
-    **Safe to re-run because** its files are replaced as a whole and a decision is recorded once.
-    **If it fails** nothing is decided, and the champion stays.
+    **Safe to re-run because** its files are replaced as a whole, a decision is recorded once, and a
+    message that went out has a receipt.
+    **If it fails** nothing is decided, and the champion stays. A failed `notify_owners` means: not
+    all messages went out; the log names the channel, and the next run sends what is left.
     A skipped `request_retraining` means: there is no reason to retrain, see the ledger.
     """
     with _dag(spec, "monitor_champion", _monitor_champion.__doc__ or "", _after(after)) as dag:
         observe = _task(tasks.observe_window)(spec.name)
+        # what blocks the outcomes skips the observation, and is told all the same
+        observe >> _task(tasks.notify_owners, trigger_rule="none_failed")(spec.name)
         if spec.level == 2:
             observe >> _task(tasks.request_retraining, outlets=[assets.retraining])(spec.name)
     return dag

@@ -25,6 +25,8 @@ from ratchet.spec import Spec, load_spec
 from ratchet.window import Window
 
 if TYPE_CHECKING:
+    from ratchet.incidents import Alert
+    from ratchet.spec.alerts import Channel
     from ratchet.warehouse import Layer
 
 Facts = dict[str, Any]
@@ -224,6 +226,35 @@ def observe_window(run: Run) -> Facts:
     watch(*run.stage)
     states = Counter[str](finding.state for finding in judge_window(*run.stage))
     return {"champion": observation.champion or "none", **states}
+
+
+@body
+def notify_of_blocks(run: Run) -> Facts:
+    """Tell owners why the features are blocked; skip if they are not, as monitoring tells then."""
+    from ratchet.warehouse import why_blocked
+
+    if not why_blocked(run.spec, run.window, (run.spec.gold.features_table,), run.settings):
+        raise AirflowSkipException("the features are not blocked: monitor_champion tells the rest")
+    return _notify(run)
+
+
+@body
+def notify_owners(run: Run) -> Facts:
+    """Group what is wrong by its cause, and tell owners; nothing is told twice."""
+    return _notify(run)
+
+
+def _notify(run: Run) -> Facts:
+    from ratchet.incidents import deliver, open_incidents
+    from ratchet.orchestration.notifiers import ChannelNotifier
+
+    incidents = open_incidents(*run.stage)
+
+    def send(channel: Channel, alert: Alert) -> None:
+        ChannelNotifier(channel, alert)(run.context)
+
+    sent = deliver(run.spec, run.settings, send)
+    return {"open": [incident.fingerprint for incident in incidents], "sent": sent}
 
 
 @body

@@ -68,9 +68,10 @@ def test_judge_what_could_not_be_tested_makes_others_no_stricter():
     assert judge([[one, *empty]], ALERTS)[0].state == "found"
 
 
-def test_judge_two_measures_of_one_name_are_refused():
-    with pytest.raises(ValueError, match="measured twice"):
-        judge([[signal(), signal()]], ALERTS)
+def test_judge_two_measures_of_one_name_are_judged_each_by_itself():
+    quiet = signal(effect=0.0, p_value=1.0, family="kpi")
+    found = judge([[quiet, signal(family="kpi")]], ALERTS)
+    assert [finding.state for finding in found] == ["ok", "found"]
 
 
 def test_judge_window_looks_back_and_not_ahead_and_keeps_what_it_finds(spec: Spec, tmp_path):

@@ -11,7 +11,7 @@ from ratchet.spec import Spec
 
 COST = evidence("performance.realised_cost", "champion", severity="ticket", leaves=frozenset())
 COST_OF_WEATHER = COST.model_copy(update={"leaves": frozenset({("weather", "temperature_f")})})
-KPI = evidence("kpi.level", "departures", severity="ticket", direction="up")
+KPI = evidence("kpi.level", "departures", severity="ticket", is_verify=True)
 LATENCY = evidence("service.latency", "scoring", severity="ticket")
 
 
@@ -103,12 +103,12 @@ def test_step_news_alone_is_drift_by_feed_for_the_digest(spec: Spec):
     assert only(fold(spec, seen(FIRST, news, whole))).severity == "ticket"
 
 
-def test_step_kpi_that_went_up_is_to_be_verified(spec: Spec):
+def test_step_kpi_that_moved_for_no_worse_is_to_be_verified(spec: Spec):
     found = only(fold(spec, seen(FIRST, KPI)))
     assert (found.cause, found.severity, found.is_verify) == ("kpi", "ticket", True)
-    assert found.title == "Verify departures: it went up"
-    down = KPI.model_copy(update={"direction": "down"})
-    assert not only(fold(spec, seen(FIRST, down))).is_verify
+    assert found.title == "Verify departures: it moved, and not for the worse"
+    worse = KPI.model_copy(update={"is_verify": False})
+    assert not only(fold(spec, seen(FIRST, worse))).is_verify
 
 
 def test_step_alert_carries_the_leading_evidence_and_the_last_good_window(spec: Spec):
