@@ -130,6 +130,9 @@ def _parser() -> argparse.ArgumentParser:
 
     _ledger_commands(commands)
 
+    text = "List what is wrong, by cause; resolve, mark and silence it. Alone, it lists."
+    _incident_commands(command("incidents", _list_incidents, text))
+
     text = "List quarantined rows, export them, and replay them corrected. Alone, it lists."
     _quarantine_commands(command("quarantine", _list_quarantine, text))
 
@@ -196,6 +199,46 @@ def _ledger_commands(commands: argparse._SubParsersAction[argparse.ArgumentParse
     sub = action("verify", _verify_ledger, "Check that no entry was changed, added or removed.")
     sub.add_argument("--anchor", help="what verify printed once: <number>:<sha256>")
     action("explain", _explain, "Say why a decision was taken, on what, and what came of it.")
+
+
+def _incident_commands(incidents: argparse.ArgumentParser) -> None:
+    incidents.set_defaults(use_case="flights", all=False, level=None)
+    actions = incidents.add_subparsers(metavar="ACTION")
+
+    def action(name: str, run: object, text: str, *arguments: str) -> argparse.ArgumentParser:
+        sub = actions.add_parser(name, help=text, description=text)
+        sub.set_defaults(run=run)
+        for argument in arguments:
+            sub.add_argument(argument, help=_INCIDENT_HELP[argument])
+        sub.add_argument("use_case", nargs="?", default="flights")
+        _level(sub)
+        return sub
+
+    def signed(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("--reason", required=True, help="for the ledger")
+        sub.add_argument("--author", default=getpass.getuser(), help="who says so (default: you)")
+
+    sub = action("list", _list_incidents, "List open incidents, with what to do.")
+    sub.add_argument("--all", action="store_true", help="those that are over, too")
+    action("show", _show_incident, "Say all that is known of an incident.", "id")
+    signed(action("resolve", _resolve_incident, "Declare an incident over.", "id"))
+    text = "Say whether it was useful to be told; rules that are mostly noise are demoted."
+    sub = action("mark", _mark_incident, text, "id")
+    sub.add_argument("verdict", choices=("useful", "noise"))
+    sub.add_argument("--reason", default="no reason given", help="for the ledger")
+    sub.add_argument("--author", default=getpass.getuser(), help="who says so (default: you)")
+    sub = action("silence", _silence_rule, "Tell nobody of what a rule finds, until then.", "rule")
+    sub.add_argument(
+        "--until", required=True, type=_moment, metavar="MOMENT", help="UTC, like 2013-03-22T0000"
+    )
+    signed(sub)
+    action("digest", _digest, "Print each owner's digest as it is now.")
+
+
+_INCIDENT_HELP = {
+    "id": "its first digits, as `ratchet incidents list` prints them",
+    "rule": "like kpi.level, or an incident's cause like drift:weather; * is any text",
+}
 
 
 def _quarantine_commands(quarantine: argparse.ArgumentParser) -> None:
@@ -476,6 +519,58 @@ def _explain(arguments: argparse.Namespace) -> None:
     from ratchet.reporting import explain_decision
 
     print(explain_decision(_ledger(arguments), arguments.id), end="")
+
+
+def _list_incidents(arguments: argparse.Namespace) -> None:
+    from ratchet.incidents import all_incidents
+    from ratchet.reporting import list_incidents
+
+    known = all_incidents(_spec(arguments), _settings(arguments))
+    shown = known if arguments.all else [incident for incident in known if incident.is_open]
+    print(list_incidents(shown) or f"{arguments.use_case}: no incident is open\n", end="")
+
+
+def _show_incident(arguments: argparse.Namespace) -> None:
+    from ratchet.incidents import find_incident
+    from ratchet.reporting import show_incident
+
+    found = find_incident(_spec(arguments), arguments.id, _settings(arguments))
+    print(show_incident(found), end="")
+
+
+def _resolve_incident(arguments: argparse.Namespace) -> None:
+    from ratchet.incidents import find_incident, resolve
+
+    spec, settings = _spec(arguments), _settings(arguments)
+    found = find_incident(spec, arguments.id, settings)
+    decision = resolve(spec, found, arguments.reason, arguments.author, settings)
+    print("; ".join(decision.reasons))
+
+
+def _mark_incident(arguments: argparse.Namespace) -> None:
+    from ratchet.incidents import find_incident, mark
+
+    spec, settings = _spec(arguments), _settings(arguments)
+    found = find_incident(spec, arguments.id, settings)
+    decision = mark(spec, found, arguments.verdict, arguments.reason, arguments.author, settings)
+    print("; ".join(decision.reasons))
+
+
+def _silence_rule(arguments: argparse.Namespace) -> None:
+    from ratchet.incidents import silence
+
+    spec, settings = _spec(arguments), _settings(arguments)
+    rule, until = arguments.rule, arguments.until
+    decision = silence(spec, rule, until, arguments.reason, arguments.author, settings)
+    print("; ".join(decision.reasons))
+
+
+def _digest(arguments: argparse.Namespace) -> None:
+    from ratchet.incidents import digests_now, message
+
+    for digest in digests_now(_spec(arguments), _settings(arguments)):
+        print(f"{digest.owner_name} <{digest.owner_email}>")
+        print(message(digest))
 
 
 def _quarantined(arguments: argparse.Namespace) -> list[Refusal]:

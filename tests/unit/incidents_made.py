@@ -3,12 +3,27 @@
 from datetime import timedelta
 
 from ratchet.incidents.evidence import Evidence, Seen
+from ratchet.lineage import Graph
 from ratchet.monitoring import Signal
+from ratchet.spec import Spec
 from ratchet.spec.owner import Owner
 from ratchet.window import Window
 
 OWNER = Owner(name="Somebody", email="somebody@ratchet.example")
 FIRST = Window.parse("2013-03-01T0000--2013-03-08T0000")
+# The flagship's features as they are computed, but for one whose SQL can't be followed.
+SOURCES = {
+    "temperature_f": {("weather", "temperature_f")},
+    "wind_speed_mph": {("weather", "wind_speed_mph")},
+    "weather_age_min": {("weather", "observed_at"), ("schedules", "scheduled_departure_at")},
+    "carrier": {("schedules", "carrier")},
+    "scheduled_elapsed_min": {
+        ("airports", "time_zone"),
+        ("schedules", "scheduled_arrival_hhmm"),
+    },
+    "origin_mean_delay_min": {("movements", "delay_min"), ("schedules", "carrier")},
+    "route_rate_28d": {("movements", "delay_min")},
+}
 
 
 def week(number: int) -> Window:
@@ -100,6 +115,7 @@ def seen(window: Window, *found: Evidence, **changes: object) -> Seen:
         "performance.realised_cost",
         "kpi.level",
         "service.latency",
+        "service.down",
     }
     plain = {
         "window": window.key,
@@ -109,3 +125,39 @@ def seen(window: Window, *found: Evidence, **changes: object) -> Seen:
         "unknown": frozenset(),
     }
     return Seen(**{**plain, **changes})
+
+
+def graph_of(spec: Spec) -> Graph:
+    """Return the lineage of `SOURCES`, without dbt."""
+
+    def model(parents: tuple[str, ...], columns: dict[str, set[tuple[str, str]]]) -> dict:
+        return {
+            "table": "",
+            "path": "feat_flights.sql",
+            "sql": "",
+            "sha256": "",
+            "parents": parents,
+            "key": (),
+            "range": (),
+            "columns": {
+                name: {"values": [(f"feeds.{f}", c) for f, c in leaves], "conditions": []}
+                for name, leaves in columns.items()
+            },
+            "rows": (),
+            "problem": None,
+        }
+
+    feeds = {name: tuple(feed.columns) for name, feed in spec.feeds.items()}
+    return Graph.model_validate(
+        {
+            "models": {
+                "bronze.stg_flights__weather": model(("feeds.weather",), {}),
+                "silver.int_flights__conformed": model(("feeds.schedules", "feeds.movements"), {}),
+                "gold.feat_flights": model(
+                    ("bronze.stg_flights__weather", "silver.int_flights__conformed"), SOURCES
+                ),
+                "gold.mart_decision_costs": model(("silver.int_flights__conformed",), {}),
+            },
+            "feeds": feeds,
+        }
+    )

@@ -182,7 +182,7 @@ def step(
     window, alerts = Window.parse(seen.window), spec.alerts
     known = {
         incident.fingerprint: incident
-        for incident in (_resolved(i, resolutions.get(i.id)) for i in before)
+        for incident in (resolved(i, resolutions.get(i.id)) for i in before)
         if _may_return(incident, window, alerts.reopen_within_days)
     }
     groups = group(seen, [incident for incident in known.values() if incident.is_open], spec)
@@ -208,7 +208,8 @@ def step(
     return [after[fingerprint].model_copy(update=moved) for fingerprint in sorted(after)]
 
 
-def _resolved(incident: Incident, decision: Decision | None) -> Incident:
+def resolved(incident: Incident, decision: Decision | None) -> Incident:
+    """Return an incident as a person's decision leaves it, if there is one."""
     if decision is None or not incident.is_open:
         return incident
     return incident.model_copy(

@@ -52,7 +52,6 @@ def silence(
     spec: Spec,
     rule: str,
     until: datetime,
-    window: Window,
     reason: str,
     author: str,
     settings: Settings,
@@ -65,15 +64,17 @@ def silence(
         A rule, like `feature_drift.psi`, or an incident's fingerprint, like `drift:weather`; `*`
         stands for any text.
     until
-        Aware moment, after the window's end.
-    window
-        The last one whose incidents are known.
+        Aware moment, after the end of the last window.
 
     Raises
     ------
     IncidentError
-        If that is over already.
+        If that is over already, or no window was looked at.
     """
+    looked = settings.lake(spec.name).incidents / "incidents"
+    window = max((Window.parse(path.stem) for path in looked.glob("*.parquet")), default=None)
+    if window is None:
+        raise IncidentError(f"{spec.name}: no window was monitored, so there is nothing to silence")
     if until <= window.end:
         raise IncidentError(
             f"{until:%Y-%m-%dT%H%M} is not after {window.end:%Y-%m-%dT%H%M}, when the last window "

@@ -12,10 +12,11 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel
 
 from ratchet.decision import Decision
+from ratchet.errors import IncidentError
 from ratchet.incidents.alert import Alert, digests, ends_week, tell, week_of
 from ratchet.incidents.evidence import Evidence, see
 from ratchet.incidents.finding import Finding, read_judged
-from ratchet.incidents.incident import Incident, step
+from ratchet.incidents.incident import Incident, resolved, step
 from ratchet.incidents.people import (
     demoted,
     due_demotions,
@@ -72,13 +73,58 @@ def read_incidents(spec: Spec, window: Window, settings: Settings) -> list[Incid
 
 
 def all_incidents(spec: Spec, settings: Settings) -> list[Incident]:
-    """Return every incident that ever was, as it stood last, in the order of their beginnings."""
+    """Return every incident that ever was, as it stood last, in the order of their beginnings.
+
+    What a person resolved since the last window is resolved.
+    """
+    said = Ledger(settings.lake(spec.name).ledger).decisions("incident")
     latest = {
         incident.id: incident
         for window in incident_windows(spec, settings)
         for incident in read_incidents(spec, window, settings)
     }
-    return sorted(latest.values(), key=lambda incident: (incident.windows[:1], incident.id))
+    since = {
+        decision.subject["incident"]: decision
+        for decision in said
+        if decision.verdict == "resolved"
+        and (found := latest.get(decision.subject["incident"]))
+        and found.window <= decision.window
+    }
+    incidents = (resolved(incident, since.get(incident.id)) for incident in latest.values())
+    return sorted(incidents, key=lambda incident: (incident.windows[:1], incident.id))
+
+
+def find_incident(spec: Spec, prefix: str, settings: Settings) -> Incident:
+    """Return the incident whose id begins so.
+
+    Raises
+    ------
+    IncidentError
+        If there is none, or more than one.
+    """
+    found = [i for i in all_incidents(spec, settings) if i.id.startswith(prefix)]
+    if len(found) != 1:
+        said = f"{len(found)} incidents' ids begin" if found else "no incident's id begins"
+        raise IncidentError(f"{spec.name}: {said} with {prefix!r}; see `ratchet incidents list`")
+    return found[0]
+
+
+def digests_now(spec: Spec, settings: Settings) -> list[Alert]:
+    """Return the digest of each owner as it would be if the week ended with the last window.
+
+    Raises
+    ------
+    IncidentError
+        If no window has been looked at.
+    """
+    windows = incident_windows(spec, settings)
+    if not windows:
+        raise IncidentError(
+            f"{spec.name}: no window was monitored; run {spec.name}__monitor_champion"
+        )
+    *earlier, window = windows
+    told = read_alerts(spec, [window], settings)
+    return _digests(spec, window, earlier, told, all_incidents(spec, settings), settings)
 
 
 def read_alerts(spec: Spec, windows: Iterable[Window], settings: Settings) -> list[Alert]:
@@ -121,14 +167,26 @@ def _update(spec: Spec, window: Window, settings: Settings) -> list[Incident]:
         spec.alerts,
     )
     if ends_week(window):
-        closed = max((n for n, w in enumerate(earlier) if ends_week(w)), default=-1)
-        since = [*read_alerts(spec, earlier[closed + 1 :], settings), *told]
-        since = [alert for alert in since if alert.event != "digest"]
-        useful = _precision([mark for mark in marks if mark.window < window.key])
-        told += digests(spec.name, incidents, since, useful, window, spec.alerts)
+        told += _digests(spec, window, earlier, told, incidents, settings)
     _write(_folder(spec, settings) / f"{window.key}.parquet", INCIDENTS, incidents)
     _write(_alerts(spec, settings) / f"{window.key}.parquet", ALERTS, told)
     return incidents
+
+
+def _digests(
+    spec: Spec,
+    window: Window,
+    earlier: list[Window],
+    told: list[Alert],
+    incidents: list[Incident],
+    settings: Settings,
+) -> list[Alert]:
+    closed = max((n for n, w in enumerate(earlier) if ends_week(w)), default=-1)
+    since = [*read_alerts(spec, earlier[closed + 1 :], settings), *told]
+    said = Ledger(settings.lake(spec.name).ledger).decisions("incident")
+    marks = [d for d in said if d.verdict != "resolved" and d.window < window.key]
+    week = [alert for alert in since if alert.event != "digest"]
+    return digests(spec.name, incidents, week, _precision(marks), window, spec.alerts)
 
 
 def _precision(marks: Iterable[Decision]) -> dict[str, str]:

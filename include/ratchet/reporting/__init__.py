@@ -3,6 +3,7 @@
 from ratchet.reporting.card import write_card
 from ratchet.reporting.data import data_report
 from ratchet.reporting.decisions import explain_decision, list_decisions
+from ratchet.reporting.incidents import list_incidents, show_incident
 from ratchet.reporting.leaderboard import leaderboard
 from ratchet.reporting.pack import evidence_pack
 from ratchet.reporting.page import write_html
@@ -18,7 +19,9 @@ __all__ = [
     "explain_decision",
     "leaderboard",
     "list_decisions",
+    "list_incidents",
     "render_text",
+    "show_incident",
     "summarise",
     "write_card",
     "write_html",

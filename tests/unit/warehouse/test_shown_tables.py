@@ -8,6 +8,7 @@ import pytest
 from model_lake import FIRST
 from three_weeks import LATER
 
+from ratchet.incidents import open_incidents
 from ratchet.monitoring import observe
 from ratchet.quality import Finding, write_findings
 from ratchet.serving import score
@@ -36,6 +37,9 @@ def written(model_lake, three_weeks, flights_spec) -> dict[str, Path]:
     looked = Finding(check="volume", subject="weather", state="ok", rows=5, text="as ever")
     write_findings(flights_spec, FIRST, "volume", [looked], model_lake.settings)
     blocking.begin(flights_spec, FIRST, "gold", model_lake.settings)
+    apart = Settings(model_lake.settings.home / "apart", model_lake.settings.home)
+    open_incidents(flights_spec, FIRST, apart)
+    told = apart.lake("flights").incidents
     begun = model_lake.lake.root / "blocks" / f"{FIRST.key}.parquet"
     built = three_weeks.lake("flights").monitoring
     root = model_lake.lake.root
@@ -46,6 +50,8 @@ def written(model_lake, three_weeks, flights_spec) -> dict[str, Path]:
         "monitoring/results": next(built.glob(f"results/{LATER[-1].key}.gold.*.parquet")),
         "monitoring/failed_rows": next(built.glob(f"failed_rows/{LATER[-1].key}.gold.*.parquet")),
         "blocks": begun,
+        "incidents/incidents": told / "incidents" / f"{FIRST.key}.parquet",
+        "incidents/alerts": told / "alerts" / f"{FIRST.key}.parquet",
         "findings/": root / "findings" / "volume" / f"{FIRST.key}.parquet",
     }
 
