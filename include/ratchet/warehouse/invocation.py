@@ -92,13 +92,14 @@ def compile_models(select: str, warehouse: Path, target: Path) -> None:
 
 @cache
 def warm() -> None:
-    """Parse the project, once, so that processes forked from this one begin with dbt warm.
+    """Parse the project, and read it back, so that processes forked from this one find dbt warm.
 
-    What dbt works out about itself in its first call takes longer than most builds. Nothing is
-    opened or written; if the project does not parse, the build that needs it says so.
+    What dbt works out about itself in its first calls takes longer than most builds. No database is
+    opened; if the project does not parse, the build that needs it says so.
     """
     with tempfile.TemporaryDirectory() as folder:
-        _invoke(["parse", "--no-write-json"], Path(folder) / "*.duckdb", Path(folder))
+        for _ in range(2):  # the second one reads what the first one has kept
+            _invoke(["parse", "--no-write-json"], Path(folder) / "*.duckdb", Path(folder))
 
 
 def _invoke(arguments: list[str], warehouse: Path, target: Path) -> Any:
