@@ -5,20 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from ratchet.evaluation import evaluate, judge, load_evidence
 from ratchet.feeds import land
 from ratchet.feeds.sample_flights import write_flights_inbox
 from ratchet.ledger import Ledger
 from ratchet.monitoring import decide_retraining, observe
+from ratchet.orchestration.replay import windows
 from ratchet.quality import check_feeds, check_segments, check_snapshot, judge_snapshot
 from ratchet.registry import initialise, promote, refuse, register
 from ratchet.serving import score
 from ratchet.settings import Settings
 from ratchet.spec import Spec, load_spec
 from ratchet.training import train
-from ratchet.warehouse import build, publish, take_snapshot
+from ratchet.warehouse import Layer, build, publish, take_snapshot
 from ratchet.window import Window
 
 
@@ -28,6 +29,18 @@ def prepare(home: Path) -> tuple[Spec, Settings]:
     write_flights_inbox(settings.inbox)
     initialise(settings)
     return load_spec(settings.use_cases / "flights.yaml"), settings
+
+
+def build_year(home: Path) -> tuple[Spec, Settings]:
+    """Land, build and publish all of 2013 at once."""
+    spec, settings = prepare(home)
+    every = list(windows(spec))
+    for window in every:
+        land(spec, window, settings, "benchmark")
+    for layer in get_args(Layer):
+        build(spec, every[-1], layer, settings, "benchmark")
+    publish(spec, every[-1], settings)
+    return spec, settings
 
 
 def run_window(

@@ -300,19 +300,17 @@ def _spec(arguments: argparse.Namespace) -> Spec:
 
 
 def _lint(arguments: argparse.Namespace) -> int:
+    from ratchet.problems import problem_of, wrong_parameters
     from ratchet.spec import lint_paths, load_spec, restricted_columns
 
     settings = Settings.load()
     paths = arguments.paths or [settings.use_cases]
-    if lint_paths(paths):
+    if lint_paths(paths, also=wrong_parameters):
         return 1
     files = [file for path in paths for file in (path.glob("*.yaml") if path.is_dir() else [path])]
     for spec in map(load_spec, sorted(files)):
-        if any(":" in estimator.type for estimator in spec.training.estimators.values()):
-            from ratchet.problems import problem_of
-
-            for name in spec.training.estimators:
-                problem_of(spec).estimator(name)
+        for name in spec.training.estimators:
+            problem_of(spec).estimator(name)
         if restricted_columns(spec):  # what their SQL does with them, only dbt can say
             from ratchet.lineage import refuse_restricted_features
 

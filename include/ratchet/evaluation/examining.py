@@ -13,7 +13,7 @@ from ratchet.evaluation.disturbing import measure_behaviour, measure_robustness
 from ratchet.evaluation.evidence import BehaviourTest, Disturbance, Examination
 from ratchet.evaluation.folds import walk_forward
 from ratchet.evaluation.slicing import measure_groups, measure_slices
-from ratchet.problems import Answers, Problem
+from ratchet.problems import Answers, Problem, problem_of
 from ratchet.statistics import Calibration, measure_calibration
 from ratchet.training import MODEL_FILE, Candidate, Split, load_model
 
@@ -52,6 +52,7 @@ def examine(
     spec, rows = problem.spec, parts.holdout
     days = rows[spec.gold.decided_at].to_numpy("datetime64[D]")
     losses = problem.losses(answers, rows)
+    as_fitted = problem_of(spec.with_params(candidate.estimator, candidate.params))
     robustness, behaviour = _try(problem, candidate, packaged, parts)
     return Examination(
         calibration=_calibration(problem, answers, parts, days),
@@ -59,7 +60,7 @@ def examine(
         fairness=measure_groups(problem, rows, answers, losses - baseline, days),
         robustness=robustness,
         behaviour=behaviour,
-        folds=tuple(walk_forward(problem, parts.train, parts.cut, candidate.estimator)),
+        folds=tuple(walk_forward(as_fitted, parts.train, parts.cut, candidate.estimator)),
         blessing=bless_in_clean_process(spec, candidate, packaged, rows, kept),
     )
 

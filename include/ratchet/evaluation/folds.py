@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import pandas as pd
 
 from ratchet.evaluation.evidence import Fold
 from ratchet.evaluation.metrics import measure
-from ratchet.problems import Problem, fitted
-from ratchet.training import sample_weights
+from ratchet.problems import Problem
+from ratchet.training import earlier_folds, sample_weights
 
 
 def walk_forward(
@@ -17,10 +17,8 @@ def walk_forward(
 ) -> list[Fold]:
     """Fit an estimator on what was known at earlier moments, and measure it on what came next.
 
-    Each fold is as long as the holdout, and ends where the next one begins; the last one ends at
-    the cut. Only labels known at a fold's beginning are learned from, at most
-    `evaluation.fold_rows` of them, the last ones; baselines learn from the same. A fold is left out
-    where nothing can be learned before it, or measured in it.
+    See `ratchet.training.earlier_folds`; there are `evaluation.folds` of them, and models learn
+    from at most `evaluation.fold_rows` rows, the last ones. Baselines learn from the same.
 
     Parameters
     ----------
@@ -29,39 +27,24 @@ def walk_forward(
     cut
         Where the holdout begins (aware).
     """
-    spec = problem.spec
-    gold, length = spec.gold, timedelta(days=spec.training.holdout_days)
-    decided, known = train[gold.decided_at], train[gold.label_known_at]
-    found = []
-    for back in range(spec.evaluation.folds, 0, -1):
-        start, end = cut - back * length, cut - (back - 1) * length
-        begin, until = start.replace(tzinfo=None), end.replace(tzinfo=None)
-        past = train[known <= begin].sort_values(gold.decided_at, kind="stable")
-        past = past.tail(spec.evaluation.fold_rows)
-        rows = train[(decided >= begin) & (decided < until)]
-        if past.empty or rows.empty:
-            continue
-        labels, features = past[gold.label], past[list(gold.features)]
-        if (
-            problem.why_untrainable(labels)
-            or problem.why_unmeasurable(rows[gold.label])
-            or features.isna().all().any()
-        ):
-            continue
-        where = f"{spec.name}: training.estimators.{estimator}, at {start:%Y-%m-%d}"
-        weights = sample_weights(spec, past, start)
-        target = problem.target(labels)
-        model = fitted(problem.estimator(estimator), features, target, weights, where)
-        quality, _ = measure(problem, problem.answer(model, rows), rows, where)
+    spec, found = problem.spec, []
+    declared = spec.evaluation
+    for fold in earlier_folds(problem, train, cut, declared.folds, declared.fold_rows):
+        note = f", at {fold.start:%Y-%m-%d}"
+        weights = sample_weights(spec, fold.past, fold.start)
+        model = problem.fit(estimator, fold.past, weights, note)
+        answers = problem.answer(model, fold.rows)
+        where = f"{spec.name}: training.estimators.{estimator}{note}"
+        quality, _ = measure(problem, answers, fold.rows, where)
         cheapest = min(
-            measure(problem, answers, rows, name)[0].cost_per_unit
-            for name, answers in problem.baselines(train, past, rows).items()
+            measure(problem, answers, fold.rows, name)[0].cost_per_unit
+            for name, answers in problem.baselines(train, fold.past, fold.rows).items()
         )
         found.append(
             Fold(
-                start=start,
-                end=end,
-                train_rows=len(past),
+                start=fold.start,
+                end=fold.end,
+                train_rows=len(fold.past),
                 quality=quality,
                 saving=cheapest - quality.cost_per_unit,
             )

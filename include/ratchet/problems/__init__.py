@@ -7,7 +7,7 @@ measured, what is decided on it, and what that cost.
 from __future__ import annotations
 
 from ratchet.problems.binary import Binary
-from ratchet.problems.estimators import import_factory
+from ratchet.problems.estimators import import_factory, wrong_parameters
 from ratchet.problems.multiclass import Multiclass
 from ratchet.problems.problem import Answers, Columns, Problem, fitted
 from ratchet.problems.ranking import Ranking
@@ -15,7 +15,15 @@ from ratchet.problems.regression import Regression
 from ratchet.problems.segmentation import Segmentation
 from ratchet.spec import Spec
 
-__all__ = ["Answers", "Columns", "Problem", "fitted", "import_factory", "problem_of"]
+__all__ = [
+    "Answers",
+    "Columns",
+    "Problem",
+    "fitted",
+    "import_factory",
+    "problem_of",
+    "wrong_parameters",
+]
 
 _KINDS: dict[str, type[Problem]] = {
     "binary": Binary,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from difflib import get_close_matches
 from typing import Any
 
 from ratchet.errors import TrainingError
 from ratchet.spec import Spec
+from ratchet.spec.source import Field
 
 # what a spec may override
 _DEFAULTS: dict[str, dict[str, Any]] = {
@@ -54,6 +56,33 @@ def build_estimator(spec: Spec, name: str, method: str) -> Any:
             f"{' and '.join(lacking)}; return a scikit-learn estimator for {spec.costs.problem}"
         )
     return model if own or "categorical_features" in accepted else _prepared(spec, model)
+
+
+def wrong_parameters(spec: Spec) -> Iterator[tuple[Field, str]]:
+    """Yield each field of the spec's estimators that the estimator does not know, with a remedy."""
+    for name, declared in spec.training.estimators.items():
+        field: Field = ("training", "estimators", name)
+        path = spec.costs.estimators.get(declared.type, declared.type)
+        try:
+            accepted = inspect.signature(import_factory(path, "type")).parameters
+        except TrainingError as error:
+            yield (*field, "type"), str(error).removeprefix("type: ")
+            continue
+        if any(each.kind is each.VAR_KEYWORD for each in accepted.values()):
+            continue
+        given = [((*field, "params"), list(declared.params))]
+        if declared.search:
+            given.append(((*field, "search", "space"), list(declared.search.space)))
+        for part, names in given:
+            for each in names:
+                if each not in accepted:
+                    yield (*part, each), _unknown(declared.type, each, list(accepted))
+
+
+def _unknown(kind: str, name: str, accepted: list[str]) -> str:
+    near = get_close_matches(name, accepted, n=1)
+    remedy = f"did you mean {near[0]!r}?" if near else f"use one of {accepted}"
+    return f"is no parameter of {kind}; {remedy}"
 
 
 def import_factory(path: str, where: str) -> Callable[..., Any]:

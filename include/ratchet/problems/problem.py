@@ -45,6 +45,37 @@ class Problem(ABC):
         """
         return build_estimator(self.spec, name, self.method)
 
+    def fit(
+        self,
+        name: str,
+        rows: pd.DataFrame,
+        weights: NDArray[np.float64] | None = None,
+        note: str = "",
+    ) -> Any:
+        """Return one of the spec's estimators, fitted to labelled rows.
+
+        Parameters
+        ----------
+        weights
+            How much each row counts; None if all count the same.
+        note
+            What sets this fit apart from others, for the error.
+
+        Raises
+        ------
+        TrainingError
+            If it can't be made or fitted, or does not converge.
+        """
+        gold = self.spec.gold
+        return fitted(
+            self.estimator(name),
+            rows[list(gold.features)],
+            self.target(rows[gold.label]),
+            weights,
+            f"{self.spec.name}: training.estimators.{name}{note}",
+            self.spec.training.resources.cores,
+        )
+
     @property
     @abstractmethod
     def method(self) -> str:
@@ -292,8 +323,8 @@ def is_finite(answers: Answers, shape: tuple[int, ...]) -> bool:
     return answers.shape == shape and bool(np.isfinite(answers).all())
 
 
-def fitted(model: Any, rows: Any, target: Any, weights: Any, where: str) -> Any:
-    """Fit an estimator in one thread; say what is wrong if that fails or does not converge.
+def fitted(model: Any, rows: Any, target: Any, weights: Any, where: str, threads: int = 1) -> Any:
+    """Fit an estimator; say what is wrong if that fails or does not converge.
 
     Raises
     ------
@@ -307,7 +338,7 @@ def fitted(model: Any, rows: Any, target: Any, weights: Any, where: str) -> Any:
     prefix = f"{steps[-1][0]}__" if steps else ""
     weighing = {} if weights is None else {f"{prefix}sample_weight": weights}
     try:
-        with warnings.catch_warnings(), threadpool_limits(1):
+        with warnings.catch_warnings(), threadpool_limits(threads):
             warnings.simplefilter("error", ConvergenceWarning)
             return model.fit(rows, target, **weighing)
     except ConvergenceWarning as error:

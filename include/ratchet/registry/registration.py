@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ratchet.registry.release import package
 from ratchet.registry.tracking import CHALLENGER, VERDICT, Tracking
 from ratchet.settings import Settings
 from ratchet.spec import Spec
 from ratchet.storage import atomic_path
-from ratchet.training import TIMING_FILE, candidate_folder, load_candidate
+from ratchet.training import TIMING_FILE, Candidate, candidate_folder, load_candidate
 from ratchet.window import Window
 
 if TYPE_CHECKING:
@@ -82,20 +82,40 @@ def _log_runs(
     runs = {}
     for name, challenger in evidence.candidates.items():
         candidate = load_candidate(spec, window, name, evidence.snapshot_id, settings)
-        timing = candidate_folder(spec, window, name, settings) / TIMING_FILE
+        folder = candidate_folder(spec, window, name, settings)
+        timing = json.loads((folder / TIMING_FILE).read_bytes())
+        series = _trials(candidate, timing.pop("trial_seconds", []))
         runs[name] = tracking.log_run(
             window,
             {**common, "role": "candidate", "name": name, "model": challenger.model_sha256},
             {"type": candidate.type, "seed": candidate.seed, **candidate.params},
             {
                 **_flat(challenger.quality),
-                **json.loads(timing.read_bytes()),
+                **timing,
                 "train_rows": candidate.train_rows,
                 **{f"train_{name}": value for name, value in candidate.train_metrics.items()},
             },
             packaged if name == evidence.best else None,
+            series,
         )
     return runs[evidence.best]
+
+
+def _trials(candidate: Candidate, seconds: list[float]) -> dict[str, list[float | None]]:
+    """Return what was tried as metrics by trial; what is no number stands in the record alone."""
+    if candidate.search is None:
+        return {}
+    trials = candidate.search.trials
+    names = dict.fromkeys(name for trial in trials for name in trial.params)
+    tried = {
+        f"trial_{name}": [_as_number(trial.params.get(name)) for trial in trials] for name in names
+    }
+    costs = [trial.cost_per_unit for trial in trials]
+    return {"trial_cost_per_unit": costs, "trial_seconds": [*seconds], **tried}
+
+
+def _as_number(value: object) -> float | None:
+    return None if value is None or isinstance(value, str) else float(cast(float, value))
 
 
 def _flat(quality: Quality) -> dict[str, float]:

@@ -60,6 +60,7 @@ class Reproduction:
 def reproduce(spec: Spec, version: str, settings: Settings) -> Reproduction:
     """Train a release again in a scratch folder: from its snapshot, with the spec it carries.
 
+    Parameters that were searched for are taken from the release; they are not searched for again.
     Neither the registry nor the lake is touched.
 
     Raises
@@ -81,7 +82,14 @@ def reproduce(spec: Spec, version: str, settings: Settings) -> Reproduction:
         for path in settings.lake(spec.name).snapshots.glob(f"{release.manifest.snapshot_id}.*"):
             (snapshots / path.name).symlink_to(path)
         name = release.manifest.candidate
-        trained = train(release.spec, release.window, release.manifest.snapshot_id, name, copy)
+        trained = train(
+            release.spec,
+            release.window,
+            release.manifest.snapshot_id,
+            name,
+            copy,
+            release.candidate.search,
+        )
         folder = candidate_folder(release.spec, release.window, name, copy)
         then, now = stored_answers(release), pd.read_parquet(folder / HOLDOUT_FILE)
         return Reproduction(

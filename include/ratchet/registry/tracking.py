@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 CHALLENGER, CHAMPION = "challenger", "champion"
 VERDICT = "verdict"
 ANCHOR = "ledger"
+_BATCH = 1000  # metrics that MLflow takes at once
 
 
 def initialise(settings: Settings) -> None:
@@ -91,8 +92,17 @@ class Tracking:
         params: Mapping[str, object],
         metrics: Mapping[str, float],
         release: Path | None = None,
+        series: Mapping[str, Sequence[float | None]] | None = None,
     ) -> str:
-        """Log a finished run, unless one with the same tags exists; return its id."""
+        """Log a finished run, unless one with the same tags exists; return its id.
+
+        Parameters
+        ----------
+        release
+            Folder of what becomes a version.
+        series
+            Metrics that have a value at each step, or None.
+        """
         from mlflow.entities import Metric, Param
 
         tags = {"use_case": self.name, "window": window.key, **tags}
@@ -106,11 +116,18 @@ class Tracking:
         run = self.client.create_run(
             self.experiment_id, moment, dict(tags), f"{window.end:%Y-%m-%d} {tags['name']}"
         )
-        self.client.log_batch(
-            run.info.run_id,
-            [Metric(key, value, moment, 0) for key, value in metrics.items()],
-            [Param(key, str(value)) for key, value in params.items()],
-        )
+        logged = [Metric(key, value, moment, 0) for key, value in metrics.items()]
+        logged += [
+            Metric(key, value, moment, step)
+            for key, values in (series or {}).items()
+            for step, value in enumerate(values)
+            if value is not None
+        ]
+        told = [Param(key, str(value)) for key, value in params.items()]
+        for first in range(0, max(len(logged), 1), _BATCH):
+            self.client.log_batch(
+                run.info.run_id, logged[first : first + _BATCH], [] if first else told
+            )
         if release is not None:
             with tempfile.TemporaryDirectory() as scratch:
                 folder = shutil.copytree(release, Path(scratch) / "model")

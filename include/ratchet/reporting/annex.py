@@ -42,7 +42,12 @@ POINTS: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
     (
         "2(b)",
         "design, key choices and assumptions, what it optimises for",
-        ("Purpose and business case", "What errors cost", "The model"),
+        (
+            "Purpose and business case",
+            "What errors cost",
+            "The model",
+            "How its parameters were found",
+        ),
         "",
     ),
     (

@@ -26,7 +26,7 @@ from ratchet.reporting.wording import KIND_LABELS, compared, cost_lines, why
 from ratchet.settings import Settings
 from ratchet.spec import Spec, restricted_columns
 from ratchet.storage import write_atomic
-from ratchet.training import MODEL_FILE
+from ratchet.training import MODEL_FILE, TIMING_FILE
 from ratchet.window import Window
 
 NOT_MEASURED = "Not measured"
@@ -138,6 +138,7 @@ def _sections(of: _Source) -> Iterator[Section]:
         _use("Excluded use", of.spec.card.excluded_use if of.spec.card else ()),
         _costs(of),
         _model(of),
+        _search(of),
         _data(of),
         _features(of),
         _use("Known limits", of.spec.card.limits if of.spec.card else ()),
@@ -210,6 +211,44 @@ def _model(of: _Source) -> Section:
         "made on": getattr(manifest, "platform", "not recorded"),
     }
     return Section("The model", header=("", ""), rows=tuple(told.items()))
+
+
+def _search(of: _Source) -> Section:
+    title, found = "How its parameters were found", of.release.candidate.search
+    if found is None:
+        return Section(title, ("They are declared in the spec; nothing searched for them.",))
+    seconds = json.loads(of.release.read(TIMING_FILE))["trial_seconds"]
+    costs = [trial.cost_per_unit or 0 for trial in found.trials]
+    order = sorted(
+        range(len(found.trials)),
+        key=lambda each: (found.trials[each].failure is not None, costs[each]),
+    )
+    rows = [
+        (
+            str(number) if number else "0, the spec's own",
+            ", ".join(f"{name} {value}" for name, value in found.trials[number].params.items()),
+            _number(found.trials[number].cost_per_unit, ".3f"),
+            f"{seconds[number]:.1f}" if number < len(seconds) else "–",
+        )
+        for number in order[:_MOST]
+    ]
+    failed = sum(trial.failure is not None for trial in found.trials)
+    ended = (
+        "All that the spec asks for was tried."
+        if found.ended_by == "trials"
+        else "It ended when its seconds were used up: a faster machine would have tried more."
+    )
+    return Section(
+        title,
+        (
+            f"{len(found.trials)} sets of parameters were tried on {found.rows:,} "
+            f"{of.spec.gold.unit}s of {len(found.folds)} folds in time from "
+            f"{found.folds[0]:%Y-%m-%d} on, all before the holdout; the cheapest was fitted. "
+            f"{failed} could not be fitted. {ended}",
+        ),
+        header=("trial", "parameters", f"cost, {of.per_unit}", "seconds"),
+        rows=tuple(rows),
+    )
 
 
 def _data(of: _Source) -> Section:

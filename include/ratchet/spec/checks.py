@@ -150,6 +150,10 @@ def _of_training(spec: Spec) -> Iterator[Disagreement]:
     if training.max_rows is not None and training.max_rows < training.min_rows:
         text = f"is less than training.min_rows, {training.min_rows:,}; raise it"
         yield ("training", "max_rows"), text
+    pool = training.resources.pool
+    if pool and pool.endswith("_warehouse"):
+        text = f"{pool!r} is the name of a warehouse's pool, of one writer; give another name"
+        yield ("training", "resources", "pool"), text
 
 
 def _of_estimators(spec: Spec) -> Iterator[Disagreement]:
@@ -166,6 +170,8 @@ def _of_estimators(spec: Spec) -> Iterator[Disagreement]:
         if declared.trusted_types and not own:
             text = "are needed by estimators of your own only; remove them"
             yield (*field, "trusted_types"), text
+        if declared.search:
+            yield from _of_folds(spec, (*field, "search", "folds"), declared.search.folds)
 
 
 def _of_evaluation(spec: Spec) -> Iterator[Disagreement]:
@@ -175,7 +181,11 @@ def _of_evaluation(spec: Spec) -> Iterator[Disagreement]:
             if unknown := [name for name in columns if name not in features]:
                 text = f"{unknown} are no features; name columns of gold.features"
                 yield ("evaluation", part, "columns", position), text
-    needed = spec.judging_days
+    yield from _of_folds(spec, ("evaluation", "folds"), evaluation.folds)
+
+
+def _of_folds(spec: Spec, field: Field, folds: int) -> Iterator[Disagreement]:
+    needed = (folds + 1) * spec.training.holdout_days
     history = (spec.schedule.start - spec.schedule.history_start) / timedelta(days=1)
     reach = min(history, spec.training.max_history_days or history)
     if spec.training.holdout_days < reach <= needed:
@@ -183,7 +193,7 @@ def _of_evaluation(spec: Spec) -> Iterator[Disagreement]:
             f"reach back {needed} days with the holdout, and there are not so many to learn from; "
             "give fewer"
         )
-        yield ("evaluation", "folds"), text
+        yield field, text
 
 
 def _of_behaviour(spec: Spec) -> Iterator[Disagreement]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from ratchet.errors import SpecError
-from ratchet.spec.checks import disagreements
+from ratchet.spec.checks import Disagreement, disagreements
 from ratchet.spec.explain import explain
 from ratchet.spec.source import Problem, Source
 from ratchet.spec.types import Spec
@@ -51,13 +51,17 @@ def lint(path: Path) -> list[str]:
     return _examine(path)[1]
 
 
-def lint_paths(paths: Iterable[Path]) -> int:
+def lint_paths(
+    paths: Iterable[Path], also: Callable[[Spec], Iterable[Disagreement]] | None = None
+) -> int:
     """Write to standard output all that is wrong with specs; return how many problems these are.
 
     Parameters
     ----------
     paths
         Specs, or folders of specs.
+    also
+        Finds more in a spec that is right by itself, like what takes a library to know.
 
     Raises
     ------
@@ -65,7 +69,7 @@ def lint_paths(paths: Iterable[Path]) -> int:
         If a folder holds no spec.
     """
     specs = [spec for path in paths for spec in _specs_at(path)]
-    problems = [problem for spec in specs for problem in lint(spec)]
+    problems = [problem for spec in specs for problem in _examine(spec, also)[1]]
     verdict = f"specs: {len(specs)}, problems: {len(problems)}"
     sys.stdout.writelines(f"{line}\n" for line in (*problems, verdict))
     return len(problems)
@@ -80,7 +84,9 @@ def _specs_at(path: Path) -> list[Path]:
     return specs
 
 
-def _examine(path: Path) -> tuple[Spec | None, list[str]]:
+def _examine(
+    path: Path, also: Callable[[Spec], Iterable[Disagreement]] | None = None
+) -> tuple[Spec | None, list[str]]:
     try:
         source, problems = Source.parse(path.read_bytes())
     except OSError as error:
@@ -88,6 +94,8 @@ def _examine(path: Path) -> tuple[Spec | None, list[str]]:
     spec = None
     if source is not None:
         spec, problems = _validate(source, path.stem)
+        if spec is not None and also and not problems:
+            problems = _located(source, also(spec))
     return spec, [_line(path.name, problem) for problem in sorted(problems)]
 
 
@@ -99,7 +107,11 @@ def _validate(source: Source, name: str) -> tuple[Spec | None, list[Problem]]:
     found = list(disagreements(spec))
     if spec.name != name:
         found.append((("name",), f"is not the file's name; write {name!r}, or rename the file"))
-    return spec, [Problem(source.line(field), field, text) for field, text in found]
+    return spec, _located(source, found)
+
+
+def _located(source: Source, found: Iterable[Disagreement]) -> list[Problem]:
+    return [Problem(source.line(field), field, text) for field, text in found]
 
 
 def _line(file: str, problem: Problem) -> str:

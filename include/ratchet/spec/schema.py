@@ -63,5 +63,6 @@ def _resolved(part: dict[str, Any]) -> dict[str, Any]:
         kinds = [_resolved(kind) for kind in part["oneOf"]]
         properties = {key: field for kind in kinds for key, field in kind["properties"].items()}
         return {**part, "properties": properties}
-    reference = part.get("$ref")
+    optional = [each["$ref"] for each in part.get("anyOf", ()) if "$ref" in each]
+    reference = part.get("$ref") or (optional[0] if len(optional) == 1 else None)
     return _schema()["$defs"][reference.rpartition("/")[2]] if reference else part

@@ -9,6 +9,7 @@ a semicolon.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Literal, Self
 
@@ -267,6 +268,61 @@ class Rule(Model):
     description: str = Field(min_length=1, description="How the rule finds its answer.")
 
 
+Value = float | int | str | bool
+"""What a parameter of an estimator may be."""
+
+
+class Span(Model):
+    """Numbers from one to another, both included: whole ones if both bounds are."""
+
+    low: float | int = Field(description="The smallest.")
+    high: float | int = Field(description="The largest.")
+    log: bool = Field(
+        default=False,
+        description="Whether 1 to 10 is tried as often as 10 to 100: for what matters by factors.",
+    )
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether only whole numbers are meant."""
+        return isinstance(self.low, int) and isinstance(self.high, int)
+
+    @model_validator(mode="after")
+    def _has_room(self) -> Self:
+        if self.low >= self.high:
+            raise ValueError("low is not below high, so there is nothing to search; swap them")
+        if self.log and self.low <= 0:
+            raise ValueError("low has no logarithm; give one above 0, or leave out log")
+        return self
+
+
+class Search(Model):
+    """Which parameters are tried before each fit, and how long.
+
+    The first trial is what `params` says, the others are drawn. Each is judged by what its
+    decisions cost on folds in time, inside the training rows.
+    """
+
+    trials: int = Field(gt=0, le=1000, description="Sets of parameters to try, at most.")
+    seconds: float = Field(
+        gt=0,
+        description="No trial begins later than this. Where it ends a search, how far it came "
+        "depends on the machine: give enough for all trials if it must come out the same anywhere.",
+    )
+    folds: int = Field(
+        default=3,
+        gt=0,
+        description="Times before the holdout, each as long as it, at which a trial is judged.",
+    )
+    fold_rows: int = Field(
+        default=20_000, gt=0, description="Rows that a trial is fitted on at each, the last ones."
+    )
+    space: dict[str, Span | Annotated[tuple[Value, ...], Field(min_length=1)]] = Field(
+        min_length=1,
+        description="What to try by parameter: {low: .03, high: .3, log: true}, or a list.",
+    )
+
+
 class Estimator(Model):
     """A kind of scikit-learn model, with its parameters."""
 
@@ -277,13 +333,49 @@ class Estimator(Model):
         "package.module:factory of your own, which returns a scikit-learn estimator of the raw "
         "features.",
     )
-    params: dict[str, float | int | str | bool] = Field(
+    params: dict[str, Value] = Field(
         default={}, description="Its parameters, by scikit-learn's or your factory's names."
+    )
+    search: Search | None = Field(
+        default=None, description="Leave out to fit it with `params` as they are."
     )
     trusted_types: dict[str, Annotated[str, Field(min_length=1)]] = Field(
         default={},
         description="Reason by type, like my_package.module.Thing, that a stored model of it may "
         "hold besides those of scikit-learn's that Ratchet trusts. Its code runs when it is read.",
+    )
+
+
+class Resources(Model):
+    """What fitting one candidate may take of the machine that does it."""
+
+    cores: int = Field(
+        default=1,
+        gt=0,
+        description="Threads that libraries may fit with. More than one may cost the last bits: "
+        "sums are taken in another order then.",
+    )
+    memory_mb: int | None = Field(
+        default=None,
+        gt=0,
+        description="Megabytes of the whole process. More ends in an error that says so. Leave "
+        "out for no limit.",
+    )
+    pool: Name | None = Field(
+        default=None,
+        description="Airflow pool in which candidates are fitted, each in as many slots as it has "
+        "cores. `ratchet pools` prints it. Leave out for Airflow's own.",
+    )
+
+
+class Refit(Model):
+    """Fitting what was accepted again, on the holdout too, before it becomes champion."""
+
+    max_change_per_unit: float = Field(
+        gt=0,
+        description="Mean change, up or down, of what each decision of the holdout costs, in the "
+        "unit of costs. A refitted model that decides more otherwise than this stays back, and "
+        "the one that was judged becomes champion.",
     )
 
 
@@ -316,6 +408,14 @@ class Training(Model):
     )
     min_rows: int = Field(gt=0, description="Fewer matured rows than this, and nothing is trained.")
     seed: int = Field(ge=0, description="Of every random choice, so that a run can be repeated.")
+    refit: Refit | None = Field(
+        default=None,
+        description="Whether what was accepted is fitted again, with the same parameters, on all "
+        "labels known by the window's end. Leave out, and what the gate saw is what is deployed.",
+    )
+    resources: Resources = Field(
+        default=Resources(), description="What fitting one candidate may take of the machine."
+    )
 
     def earliest_decision(self, end: datetime) -> datetime | None:
         """Return the first moment whose decisions are learned from in a window that ends then.
@@ -691,7 +791,9 @@ class Spec(Model):
     @property
     def judging_days(self) -> int:
         """How many of the last days candidates are judged on: the holdout's and the folds'."""
-        return self.training.holdout_days * (1 + self.evaluation.folds)
+        searches = (each.search for each in self.training.estimators.values())
+        folds = [self.evaluation.folds, *(search.folds for search in searches if search)]
+        return self.training.holdout_days * (1 + max(folds))
 
     @property
     def read_columns(self) -> tuple[str, ...]:
@@ -699,6 +801,13 @@ class Spec(Model):
         weight = (self.training.weight,) if self.training.weight else ()
         columns = dict.fromkeys((*self.gold.entity, *self.costs.read_columns, *weight))
         return tuple(name for name in columns if name not in self.gold.features)
+
+    def with_params(self, estimator: str, params: Mapping[str, Value]) -> Spec:
+        """Return the same use case with other parameters of one of its estimators."""
+        declared = self.training.estimators[estimator].model_copy(update={"params": dict(params)})
+        estimators = {**self.training.estimators, estimator: declared}
+        training = self.training.model_copy(update={"estimators": estimators})
+        return self.model_copy(update={"training": training})
 
     def owner_of(self, feed: str) -> Owner:
         """Return who answers for a feed's contract."""

@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, FiniteFloat
 from ratchet.errors import EvidenceError
 from ratchet.settings import Settings
 from ratchet.spec import Spec
+from ratchet.training.search import Searched
 from ratchet.window import Window
 
 CANDIDATE_FILE = "candidate.json"
@@ -16,6 +17,18 @@ MODEL_FILE = "model.skops"
 PROFILE_FILE = "profile.json"
 HOLDOUT_FILE = "holdout.parquet"
 TIMING_FILE = "timing.json"
+JUDGED_FILE = "judged.skops"
+"""Of a refitted candidate: the model that the gate judged."""
+
+
+class Judged(BaseModel):
+    """What the gate saw of a candidate that was fitted again since: its model and its labels."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model_sha256: str
+    train_rows: int
+    train_end: AwareDatetime
 
 
 class Candidate(BaseModel):
@@ -28,6 +41,9 @@ class Candidate(BaseModel):
     the holdout has: far better than the holdout's, they tell of over-fitting. The record holds
     nothing that differs between two trainings on the same snapshot, so it can be hashed; how long
     it took stands in a file of its own.
+
+    `search` is what `params` were found by; with a search that ran out of seconds, two trainings
+    may differ. `judged` is there if it was fitted again on the holdout.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -48,6 +64,8 @@ class Candidate(BaseModel):
     train_metrics: dict[str, FiniteFloat]
     holdout_rows: int
     versions: dict[str, str]
+    search: Searched | None = None
+    judged: Judged | None = None
 
 
 def candidate_folder(spec: Spec, window: Window, estimator: str, settings: Settings) -> Path:

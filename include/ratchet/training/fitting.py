@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 import shutil
 import time
+from datetime import datetime
 from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from ratchet.errors import TrainingError
-from ratchet.problems import fitted, problem_of
+from ratchet.problems import Columns, Problem, problem_of
 from ratchet.settings import Settings
 from ratchet.spec import Spec
 from ratchet.storage import atomic_path
 from ratchet.training.candidate import (
     CANDIDATE_FILE,
     HOLDOUT_FILE,
+    JUDGED_FILE,
     MODEL_FILE,
     PROFILE_FILE,
     TIMING_FILE,
     Candidate,
+    Judged,
     candidate_folder,
 )
+from ratchet.training.limits import memory_limited
 from ratchet.training.model import dump_model
 from ratchet.training.profile import build_profile
+from ratchet.training.search import Searched, search
 from ratchet.training.smoke import run_smoke
-from ratchet.training.splitting import split
+from ratchet.training.splitting import all_known, split
 from ratchet.training.weights import sample_weights
 from ratchet.window import Window
 
@@ -35,15 +43,26 @@ _LIBRARIES = ("numpy", "pandas", "scikit-learn", "skops")
 
 
 def train(
-    spec: Spec, window: Window, snapshot_id: str, estimator: str, settings: Settings
+    spec: Spec,
+    window: Window,
+    snapshot_id: str,
+    estimator: str,
+    settings: Settings,
+    searched: Searched | None = None,
 ) -> Candidate:
     """Fit one of the spec's estimators on a snapshot, and let it answer the holdout.
 
-    A smoke run on a few rows goes first; see `ratchet.training.smoke`.
+    A smoke run on a few rows goes first; see `ratchet.training.smoke`. Then parameters are
+    searched for where the spec declares that; see `ratchet.training.search`.
 
-    The model is not fitted again on the holdout after it was judged: what the gate saw is what is
-    deployed. Its folder in the window's work folder holds the model, the record that is returned,
-    the drift reference, and its answers; running it again writes the same bytes.
+    The model is not fitted again on the holdout before it is judged; see `refit`. Its folder in
+    the window's work folder holds the model, the record that is returned, the drift reference, and
+    its answers; running it again writes the same bytes.
+
+    Parameters
+    ----------
+    searched
+        What a search came to: it is not done again then.
 
     Raises
     ------
@@ -57,57 +76,150 @@ def train(
     """
     from ratchet.warehouse import load_snapshot
 
-    problem = problem_of(spec)
-    parts = split(load_snapshot(spec, snapshot_id, settings), spec, window)
-    gold, declared = spec.gold, spec.training.estimators[estimator]
-    features, labels = parts.train[list(gold.features)], parts.train[gold.label]
-    started = time.perf_counter()
-    _refuse_empty(spec, features)
-    run_smoke(problem, estimator, parts.train)
-    model = fitted(
-        problem.estimator(estimator),
-        features,
-        problem.target(labels),
-        sample_weights(spec, parts.train, parts.cut),
-        f"{spec.name}: training.estimators.{estimator}",
-    )
-    seconds = time.perf_counter() - started
-    answers = problem.answer(model, parts.holdout)
-    columns = problem.decide(answers, parts.holdout)
-    candidate = Candidate(
-        use_case=spec.name,
-        window=window.key,
-        snapshot_id=snapshot_id,
-        estimator=estimator,
-        type=declared.type,
-        params=declared.params,
-        trusted_types=tuple(sorted(declared.trusted_types)),
-        seed=spec.training.seed,
-        features={name: str(dtype) for name, dtype in features.dtypes.items()},
-        train_rows=len(features),
-        train_start=parts.train[gold.decided_at].min().tz_localize("UTC").to_pydatetime(),
-        train_end=parts.cut,
-        train_labels=problem.describe(labels),
-        train_metrics=problem.measure_fit(model, parts.train.tail(len(parts.holdout))),
-        holdout_rows=len(parts.holdout),
-        versions={"python": platform.python_version(), **{n: version(n) for n in _LIBRARIES}},
-    )
+    declared = spec.training.estimators[estimator]
     folder = candidate_folder(spec, window, estimator, settings)
-    shutil.rmtree(folder, ignore_errors=True)
-    with atomic_path(folder) as draft:
-        draft.mkdir()
-        (draft / MODEL_FILE).write_bytes(dump_model(model, candidate.trusted_types))
-        (draft / CANDIDATE_FILE).write_text(candidate.model_dump_json(indent=1))
-        profile = build_profile(features, pd.Series(columns[spec.costs.watched]), spec)
-        (draft / PROFILE_FILE).write_text(json.dumps(profile, indent=1))
-        (draft / TIMING_FILE).write_text(json.dumps({"fit_seconds": seconds}))
-        pd.DataFrame({gold.key: parts.holdout[gold.key].to_numpy(), **columns}).to_parquet(
-            draft / HOLDOUT_FILE, index=False
+    with memory_limited(spec.training.resources.memory_mb, _where(spec)):
+        parts = split(load_snapshot(spec, snapshot_id, settings), spec, window)
+        _refuse_empty(spec, parts.train)
+        problem, tried = problem_of(spec), list[float]()
+        started = time.perf_counter()
+        run_smoke(problem, estimator, parts.train)
+        if searched is None and declared.search:
+            kept = folder.parent.parent / "search" / estimator
+            key = json.dumps([snapshot_id, _versions()])
+            searched, tried = search(problem, estimator, parts.train, parts.cut, key, kept)
+        params = searched.params if searched else declared.params
+        problem = problem_of(spec.with_params(estimator, params))
+        began_fit = time.perf_counter()
+        weights = sample_weights(spec, parts.train, parts.cut)
+        model = problem.fit(estimator, parts.train, weights)
+        timing = {
+            "fit_seconds": time.perf_counter() - (began_fit if tried else started),
+            "trial_seconds": tried,
+        }
+        columns = problem.decide(problem.answer(model, parts.holdout), parts.holdout)
+        candidate = Candidate(
+            use_case=spec.name,
+            window=window.key,
+            snapshot_id=snapshot_id,
+            estimator=estimator,
+            type=declared.type,
+            params=params,
+            trusted_types=tuple(sorted(declared.trusted_types)),
+            seed=spec.training.seed,
+            holdout_rows=len(parts.holdout),
+            versions=_versions(),
+            search=searched,
+            **_learned(problem, model, parts.train, parts.cut, len(parts.holdout)),
         )
+        shutil.rmtree(folder, ignore_errors=True)
+        with atomic_path(folder) as draft:
+            draft.mkdir()
+            watched = pd.Series(columns[spec.costs.watched])
+            _write(draft, spec, candidate, model, parts.train, watched)
+            _write_answers(draft, spec, parts.holdout, columns)
+            (draft / TIMING_FILE).write_text(json.dumps(timing))
     return candidate
 
 
-def _refuse_empty(spec: Spec, features: pd.DataFrame) -> None:
+def refit(spec: Spec, window: Window, judged: Path, to: Path, settings: Settings) -> Candidate:
+    """Fit a judged candidate again, on all labels that were known by the window's end.
+
+    Its parameters, seed and preparation are the same; only the rows of the holdout, and those that
+    matured during it, are added. The new folder is like a candidate's, with the judged model beside
+    the refitted one. Drift of the answers is still measured against those that the judged model
+    gave to the holdout: the refitted one has learned the holdout's labels.
+
+    Parameters
+    ----------
+    judged
+        Folder of the candidate, or of its release.
+    to
+        A folder that does not exist yet.
+
+    Raises
+    ------
+    TrainingError, EvidenceError, SnapshotError
+        As in `train`.
+    """
+    from ratchet.warehouse import load_snapshot
+
+    before = Candidate.model_validate_json((judged / CANDIDATE_FILE).read_bytes())
+    content = (judged / MODEL_FILE).read_bytes()
+    with memory_limited(spec.training.resources.memory_mb, _where(spec)):
+        snapshot = load_snapshot(spec, before.snapshot_id, settings)
+        rows, holdout = all_known(snapshot, spec, window), split(snapshot, spec, window).holdout
+        problem = problem_of(spec.with_params(before.estimator, before.params))
+        started = time.perf_counter()
+        weights = sample_weights(spec, rows, window.end)
+        model = problem.fit(before.estimator, rows, weights, ", fitted again,")
+        timing = {"fit_seconds": time.perf_counter() - started, "trial_seconds": []}
+        columns = problem.decide(problem.answer(model, holdout), holdout)
+        candidate = before.model_copy(
+            update={
+                **_learned(problem, model, rows, window.end, len(holdout)),
+                "versions": _versions(),
+                "judged": Judged(
+                    model_sha256=hashlib.sha256(content).hexdigest(),
+                    train_rows=before.train_rows,
+                    train_end=before.train_end,
+                ),
+            }
+        )
+        with atomic_path(to) as draft:
+            draft.mkdir()
+            watched = pd.read_parquet(judged / HOLDOUT_FILE)[spec.costs.watched]
+            _write(draft, spec, candidate, model, rows, watched)
+            _write_answers(draft, spec, holdout, columns)
+            (draft / JUDGED_FILE).write_bytes(content)
+            (draft / TIMING_FILE).write_text(json.dumps(timing))
+    return candidate
+
+
+def _where(spec: Spec) -> str:
+    return f"{spec.name}: training.resources"
+
+
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}}
+
+
+def _learned(
+    problem: Problem, model: Any, rows: pd.DataFrame, end: datetime, last: int
+) -> dict[str, Any]:
+    """Return what a record says of the rows that a model was fitted on."""
+    gold = problem.spec.gold
+    return {
+        "features": {name: str(dtype) for name, dtype in rows[list(gold.features)].dtypes.items()},
+        "train_rows": len(rows),
+        "train_start": rows[gold.decided_at].min().tz_localize("UTC").to_pydatetime(),
+        "train_end": end,
+        "train_labels": problem.describe(rows[gold.label]),
+        "train_metrics": problem.measure_fit(model, rows.tail(last)),
+    }
+
+
+def _write(
+    draft: Path,
+    spec: Spec,
+    candidate: Candidate,
+    model: Any,
+    rows: pd.DataFrame,
+    watched: pd.Series,
+) -> None:
+    (draft / MODEL_FILE).write_bytes(dump_model(model, candidate.trusted_types))
+    (draft / CANDIDATE_FILE).write_text(candidate.model_dump_json(indent=1))
+    profile = build_profile(rows[list(spec.gold.features)], watched, spec)
+    (draft / PROFILE_FILE).write_text(json.dumps(profile, indent=1))
+
+
+def _write_answers(draft: Path, spec: Spec, holdout: pd.DataFrame, columns: Columns) -> None:
+    answers = pd.DataFrame({spec.gold.key: holdout[spec.gold.key].to_numpy(), **columns})
+    answers.to_parquet(draft / HOLDOUT_FILE, index=False)
+
+
+def _refuse_empty(spec: Spec, rows: pd.DataFrame) -> None:
+    features = rows[list(spec.gold.features)]
     if empty := features.columns[features.isna().all()].tolist():
         raise TrainingError(
             f"{spec.name}: {', '.join(empty)} has no value in any training row; "

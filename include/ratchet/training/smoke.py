@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ratchet.errors import EvidenceError, TrainingError
-from ratchet.problems import Problem, fitted
+from ratchet.problems import Problem
 from ratchet.training.model import dump_model
 
 _SAMPLE = 500  # rows: fitted in a moment, and most categories are among them
@@ -40,7 +40,7 @@ def run_smoke(problem: Problem, estimator: str, rows: pd.DataFrame) -> None:
         sample = rows  # a label that is rare: it takes all rows to have each kind
     sample = _with_values(problem, sample, rows)
     try:
-        model = _fit(problem, estimator, sample)
+        model = problem.fit(estimator, sample, note=_on(sample))
         problem.answer(model, sample)
         dump_model(model, tuple(spec.training.estimators[estimator].trusted_types))
         _learn_by_heart(problem, estimator, sample, where)
@@ -50,11 +50,8 @@ def run_smoke(problem: Problem, estimator: str, rows: pd.DataFrame) -> None:
         ) from error
 
 
-def _fit(problem: Problem, estimator: str, rows: pd.DataFrame) -> object:
-    gold = problem.spec.gold
-    target = problem.target(rows[gold.label])
-    where = f"{problem.spec.name}: training.estimators.{estimator}, on {len(rows)} rows,"
-    return fitted(problem.estimator(estimator), rows[list(gold.features)], target, None, where)
+def _on(rows: pd.DataFrame) -> str:
+    return f", on {len(rows)} rows,"
 
 
 def _with_values(problem: Problem, few: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
@@ -91,7 +88,7 @@ def _learn_by_heart(problem: Problem, estimator: str, rows: pd.DataFrame, where:
         return
     ten = _with_values(problem, ten, rows)
     copies = pd.concat([ten] * _COPIES, ignore_index=True)
-    answers = problem.answer(_fit(problem, estimator, copies), ten)
+    answers = problem.answer(problem.fit(estimator, copies, note=_on(copies)), ten)
     left = problem.losses(answers, ten).sum() - least
     if left > (1 - _LEARNED) * possible:
         raise TrainingError(

@@ -45,10 +45,7 @@ def split(snapshot: pd.DataFrame, spec: Spec, window: Window) -> Split:
     cut = window.end - timedelta(days=training.holdout_days)
     end, start = window.end.replace(tzinfo=None), cut.replace(tzinfo=None)
     decided, known = snapshot[gold.decided_at], snapshot[gold.label_known_at]
-    learned = known <= start
-    if earliest := training.earliest_decision(end):
-        learned &= decided >= earliest
-    train = snapshot[learned]
+    train = _known_by(snapshot, spec, window, cut)
     holdout = snapshot[(decided >= start) & (decided < end) & (known <= end)]
     if len(train) < training.min_rows:
         raise TrainingError(
@@ -63,3 +60,15 @@ def split(snapshot: pd.DataFrame, spec: Spec, window: Window) -> Split:
             "a candidate can't be judged"
         )
     return Split(train, holdout, cut)
+
+
+def all_known(snapshot: pd.DataFrame, spec: Spec, window: Window) -> pd.DataFrame:
+    """Return all rows that can be learned from at the window's end: the holdout is among them."""
+    return _known_by(snapshot, spec, window, window.end)
+
+
+def _known_by(snapshot: pd.DataFrame, spec: Spec, window: Window, moment: datetime) -> pd.DataFrame:
+    learned = snapshot[spec.gold.label_known_at] <= moment.replace(tzinfo=None)
+    if earliest := spec.training.earliest_decision(window.end.replace(tzinfo=None)):
+        learned &= snapshot[spec.gold.decided_at] >= earliest
+    return snapshot[learned]

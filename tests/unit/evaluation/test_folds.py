@@ -8,7 +8,7 @@ import pytest
 from model_lake import FIRST, flights, small
 
 from ratchet.evaluation.folds import walk_forward
-from ratchet.problems import problem_of
+from ratchet.problems import Problem, problem_of
 
 CUT = datetime(2013, 2, 15, tzinfo=UTC)
 FORTNIGHT = timedelta(days=14)
@@ -27,17 +27,16 @@ def problem(spec, **changes):
 
 
 class Watching:
-    """Stand for `fitted`, and keep what was fitted on."""
+    """Keep what problems are fitted on."""
 
     def __init__(self, monkeypatch):
-        from ratchet.evaluation import folds
+        self.seen, fit = [], Problem.fit
 
-        self.seen, self.fit = [], folds.fitted
-        monkeypatch.setattr(folds, "fitted", self)
+        def watched(problem, name, rows, *others):
+            self.seen.append(rows)
+            return fit(problem, name, rows, *others)
 
-    def __call__(self, model, rows, target, weights, where):
-        self.seen.append(rows)
-        return self.fit(model, rows, target, weights, where)
+        monkeypatch.setattr(Problem, "fit", watched)
 
 
 def test_folds_join_before_the_cut_and_learn_from_what_was_known(spec, train, monkeypatch):

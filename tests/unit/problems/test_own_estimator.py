@@ -96,4 +96,31 @@ def test_lint_imports_own_estimators(tmp_path, capsys):
     wrong = tmp_path / "block_time.yaml"
     wrong.write_text(BLOCK_TIME.read_text().replace("sample_block_time:AboveRoute", "sample:None_"))
     assert main(["lint", str(wrong)]) == 1
-    assert "training.estimators.above_route" in capsys.readouterr().err
+    told = capsys.readouterr().out
+    assert "training.estimators.above_route.type: ratchet.problems.sample:None_ can't be" in told
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "told"),
+    [
+        (
+            "{alpha: 1.0}",
+            "{alfa: 1.0}",
+            "ridge.params.alfa: is no parameter of ridge; did you mean",
+        ),
+        (
+            "params: {alpha: 1.0}",
+            "search: {trials: 2, seconds: 9, folds: 1, space: {alpha: [1.0], depth: [1, 2]}}",
+            "ridge.search.space.depth: is no parameter of ridge; use one of ['alpha', ",
+        ),
+        ("{quantile: 0.6,", "{quantil: 0.6,", "above_route.params.quantil: is no parameter of"),
+    ],
+)
+def test_lint_parameter_that_nobody_knows_names_line_and_remedy(
+    tmp_path, capsys, right, wrong, told
+):
+    path = tmp_path / "block_time.yaml"
+    path.write_text(BLOCK_TIME.read_text().replace(right, wrong))
+    assert main(["lint", str(path)]) == 1
+    line = 1 + next(i for i, each in enumerate(path.read_text().splitlines()) if wrong in each)
+    assert f"block_time.yaml:{line}: training.estimators.{told}" in capsys.readouterr().out

@@ -190,6 +190,66 @@ def test_lint_behaviour_that_nothing_can_show_names_it(edited, field, value, exp
     assert f"evaluation.behaviour.{field.partition('.')[0]}: {expected}" in problem
 
 
+@pytest.mark.parametrize(
+    ("changes", "field", "expected"),
+    [
+        ({"space": {}}, ".space", "should have at least 1 item"),
+        ({"space": {"max_iter": []}}, ".space.max_iter", "have at least 1 item"),
+        ({"trials": REMOVED}, ".trials", "is missing; add it: Sets of parameters to try, at most."),
+        (
+            {"space": {"learning_rate": {"low": 0.3, "high": 0.03}}},
+            ".space.learning_rate",
+            "low is not below high, so there is nothing to search; swap them",
+        ),
+        (
+            {"space": {"max_iter": {"low": 60, "high": 60}}},
+            ".space.max_iter",
+            "low is not below high",
+        ),
+        (
+            {"space": {"l2_regularization": {"low": 0, "high": 1, "log": True}}},
+            ".space.l2_regularization",
+            "low has no logarithm; give one above 0, or leave out log",
+        ),
+        ({"folds": 4}, ".folds", "reach back 70 days with the holdout"),
+        ({}, "", None),
+    ],
+)
+def test_lint_search_that_finds_nothing_names_line_and_remedy(edited, changes, field, expected):
+    search = {"trials": 9, "seconds": 60, "space": {"max_iter": [30, 60]}, **changes}
+    search = {name: value for name, value in search.items() if value is not REMOVED}
+    path = edited("training.estimators.boosting.search", search)
+    where = f"training.estimators.boosting.search{field}"
+    problems = [(at, text) for at, _, text in (each.partition(": ") for each in lint(path))]
+    if expected is None:
+        assert problems == []
+        return
+    ((at, text),) = problems
+    assert text.startswith(where + ": ")
+    assert expected in text
+    line = line_of(path, where.removesuffix(".trials"))
+    assert at == f"flights.yaml:{line}"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "where", "expected"),
+    [
+        (
+            "resources",
+            {"pool": "flights_warehouse"},
+            "resources.pool",
+            "is the name of a warehouse's pool, of one writer; give another name",
+        ),
+        ("resources", {"cores": 0}, "resources.cores", "should be greater than 0"),
+        ("refit", {}, "refit.max_change_per_unit", "is missing; add it: Mean change, up or down"),
+    ],
+)
+def test_lint_training_that_can_not_be_done_names_it(edited, field, value, where, expected):
+    (problem,) = lint(edited(f"training.{field}", value))
+    assert f": training.{where}: " in problem
+    assert expected in problem
+
+
 def test_lint_slice_of_no_feature_names_its_line(edited):
     path = edited("evaluation.slices.columns", [["origin"], ["carrier", "gate"]])
     (problem,) = lint(path)
