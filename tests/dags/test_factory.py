@@ -1,5 +1,6 @@
 """What the factory makes of a spec, level by level, and of specs that are wrong."""
 
+import json
 import re
 from pathlib import Path
 
@@ -143,6 +144,38 @@ def test_builds_share_a_pool_so_that_a_warehouse_has_one_writer(dags):
     pools = {task.task_id: task.pool for task in dags["refine_data"].tasks}
     writers = {"build_bronze", "build_silver", "build_gold", "check_segments", "publish_gold"}
     assert {pools[task_id] for task_id in writers} == {"flights_warehouse"}
+
+
+def with_training(**fields):
+    spec = load_spec(PROJECT / "include" / "use_cases" / "flights.yaml")
+    training = spec.training.model_copy(update=fields)
+    return spec.model_copy(update={"training": training})
+
+
+@pytest.mark.parametrize("refits", [False, True])
+def test_fits_wait_in_the_pool_of_the_spec_for_their_cores(refits):
+    from ratchet.orchestration.factory import dags_of
+    from ratchet.orchestration.pools import pools_file, pools_of
+    from ratchet.spec.types import Refit, Resources
+
+    resources = Resources(cores=64, pool="training")
+    spec = with_training(
+        resources=resources, refit=Refit(max_change_per_unit=1) if refits else None
+    )
+    (training,) = (dag for dag in dags_of(spec) if dag.dag_id == "flights__train_candidate")
+    placed = {
+        task.task_id: (task.pool, task.pool_slots)
+        if task.task_type != "_PythonMapped"
+        else (task.partial_kwargs["pool"], task.partial_kwargs["pool_slots"])
+        for task in training.tasks
+    }
+    fitting = {"train_candidate", "promote_champion"} if refits else {"train_candidate"}
+    assert {name for name, place in placed.items() if place == ("training", 64)} == fitting
+    assert pools_of(spec)["training"] >= 64, "a task larger than its pool would never run"
+    described = json.loads(pools_file([spec, with_training()]))
+    assert described["training"]["slots"] == pools_of(spec)["training"]
+    assert described["flights_warehouse"]["slots"] == 1
+    assert set(pools_of(with_training())) == {"flights_warehouse"}
 
 
 def test_build_dags_one_wrong_spec_leaves_the_others_alone(tmp_path):

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ratchet.orchestration.client import AirflowClient, Question
-from ratchet.orchestration.pools import warehouse_pool
+from ratchet.orchestration.pools import pools_of
 from ratchet.orchestration.replay import Replay, windows
 from ratchet.orchestration.stack import USER, LocalAirflow
 from ratchet.settings import Settings
@@ -96,7 +96,8 @@ def run(
             progress.remove_task(step)
             _print_login(airflow, console)
             client = AirflowClient(airflow.url, USER, airflow.password)
-            client.add_pool(warehouse_pool(spec), slots=1)
+            for name, slots in pools_of(spec).items():
+                client.add_pool(name, slots)
             _advance(spec, settings, airflow, client, weeks, progress, console)
             page = print_summary(spec, settings, console)
             if ui:

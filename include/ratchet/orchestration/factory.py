@@ -218,8 +218,13 @@ def _train_candidate(spec: Spec, assets: Assets, after: Asset | None) -> DAG:
         checked = task.short_circuit(task_id="check_snapshot")(tasks.check_snapshot)(
             name, snapshot_id=snapshot_id
         )
+        fits = _fits(spec)
         trained = (
-            _task(tasks.train_candidate, map_index_template="{{ task.op_kwargs['estimator'] }}")
+            _task(
+                tasks.train_candidate,
+                map_index_template="{{ task.op_kwargs['estimator'] }}",
+                **fits,
+            )
             .partial(use_case=name, snapshot_id=snapshot_id)
             .expand(estimator=list(spec.training.estimators))
         )
@@ -227,7 +232,8 @@ def _train_candidate(spec: Spec, assets: Assets, after: Asset | None) -> DAG:
         pack = task.short_circuit(task_id="judge_candidate")(tasks.judge_candidate)(
             name, version=version
         )
-        promote = _task(tasks.promote_champion, outlets=[assets.champion])
+        placed = fits if spec.training.refit else {}
+        promote = _task(tasks.promote_champion, outlets=[assets.champion], **placed)
         checked >> trained >> version
         if spec.needs_approval:
             approve_candidate = _approve_candidate(spec)
@@ -236,6 +242,12 @@ def _train_candidate(spec: Spec, assets: Assets, after: Asset | None) -> DAG:
         else:
             pack >> promote(name, version=version)
     return dag
+
+
+def _fits(spec: Spec) -> dict[str, Any]:
+    """Return where a task that fits a model waits for its cores."""
+    resources = spec.training.resources
+    return {"pool": resources.pool, "pool_slots": resources.cores} if resources.pool else {}
 
 
 def _approve_candidate(spec: Spec) -> Any:

@@ -33,7 +33,7 @@ def memory_limited(megabytes: int | None, where: str) -> Iterator[None]:
     Raises
     ------
     TrainingError
-        If it takes more.
+        If it takes more, or the process has taken as much before.
     """
     if megabytes is None:
         yield
@@ -59,8 +59,10 @@ def _bounded(megabytes: int) -> Iterator[bool]:
         return
     lines = dict(line.split(":", 1) for line in _STATUS.read_text().splitlines())
     resident, data = (int(lines[name].split()[0]) * 1024 for name in ("VmRSS", "VmData"))
+    if resident >= megabytes * _MB:
+        raise MemoryError
     before, most = resource.getrlimit(resource.RLIMIT_DATA)
-    wanted = data + max(0, megabytes * _MB - resident)
+    wanted = data + megabytes * _MB - resident
     allowed = [each for each in (before, most) if each != resource.RLIM_INFINITY]
     resource.setrlimit(resource.RLIMIT_DATA, (min([wanted, *allowed]), most))
     try:
