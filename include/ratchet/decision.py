@@ -18,6 +18,7 @@ Kind = Literal[
     "release",
     "escalation",
     "approval",
+    "refit",
     "promotion",
     "rollback",
     "drill",

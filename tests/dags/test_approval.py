@@ -44,6 +44,25 @@ def test_spec_that_asks_for_approval_gets_it_at_any_level(asking):
     assert asked.upstream_task_ids == {"judge_candidate"}
 
 
+def test_promote_champion_promotes_what_was_fitted_again(asking, tmp_path, monkeypatch):
+    from ratchet.orchestration import tasks
+    from ratchet.spec.types import Refit
+
+    training = asking.training.model_copy(update={"refit": Refit(max_change_per_unit=1)})
+    gate = asking.gate.model_copy(update={"approval": None})
+    spec = asking.model_copy(update={"training": training, "gate": gate})
+    done = []
+    monkeypatch.setattr("ratchet.registry.refit", lambda *given: f"{given[-1]}+1")
+    monkeypatch.setattr("ratchet.registry.promote", lambda *given: done.append(given[-1]))
+    monkeypatch.setattr(tasks, "_write_card", lambda run, version: done.append(version))
+    emitted = SimpleNamespace(add_partitions=lambda _: None, extra=None)
+    events = type("Events", (), {"__getitem__": lambda *_: emitted})()
+    run = tasks.Run(spec, WINDOW, Settings(tmp_path, tmp_path), {"outlet_events": events})
+    assert tasks.promote_champion.__wrapped__(run, "3") == {"champion": "3+1"}
+    assert done == ["3+1", "3+1"]
+    assert emitted.extra == {"version": "3+1"}
+
+
 @pytest.mark.parametrize(
     ("given", "verdict", "author", "says"),
     [

@@ -1,5 +1,6 @@
 """How good a candidate is, and whether that is good enough to become champion."""
 
+from ratchet.evaluation.blessing import bless_in_clean_process
 from ratchet.evaluation.evidence import (
     EVIDENCE_FILE,
     BehaviourTest,
@@ -16,7 +17,7 @@ from ratchet.evaluation.evidence import (
     Slices,
     load_evidence,
 )
-from ratchet.evaluation.gate import judge
+from ratchet.evaluation.gate import blessing_clauses, judge
 from ratchet.evaluation.measuring import evaluate
 from ratchet.evaluation.metrics import Quality, compare, measure
 
@@ -35,6 +36,8 @@ __all__ = [
     "Rate",
     "Refusals",
     "Slices",
+    "bless_in_clean_process",
+    "blessing_clauses",
     "compare",
     "evaluate",
     "judge",

@@ -58,7 +58,7 @@ def _clauses(evidence: Evidence, best: Challenger, spec: Spec) -> Iterator[Claus
     yield from _parts(evidence.examination, spec)
     yield from _calibrated(evidence.examination, spec)
     yield from _behaves(evidence.examination, spec)
-    yield from _blessed(evidence.examination.blessing, spec)
+    yield from blessing_clauses(evidence.examination.blessing, spec)
 
 
 def _enough(evidence: Evidence, best: Challenger, spec: Spec) -> Iterator[Clause]:
@@ -298,7 +298,8 @@ def _nothing_missing(evidence: Evidence, spec: Spec) -> Clause:
     )
 
 
-def _blessed(found: Blessing, spec: Spec) -> Iterator[Clause]:
+def blessing_clauses(found: Blessing, spec: Spec) -> Iterator[Clause]:
+    """Yield what is asked of a packaged model in a clean process."""
     serving = spec.evaluation.serving
     answered = found.refuses.answered
     if found.failure is not None:

@@ -38,8 +38,9 @@ def evaluate(spec: Spec, window: Window, snapshot_id: str, settings: Settings) -
 
     All are measured on the rows decided in the last `training.holdout_days`: the candidates by
     their answers in training, the baselines (a constant, persistence and the rule), and the
-    champion that decided in this window. A later promotion changes nothing, so running it again
-    writes the same.
+    champion that decided in this window, by the model that the gate judged of it: one that was
+    fitted again since has learned from rows of this holdout. A later promotion changes nothing, so
+    running it again writes the same.
 
     Raises
     ------
@@ -67,9 +68,9 @@ def evaluate(spec: Spec, window: Window, snapshot_id: str, settings: Settings) -
     champion, champion_losses = None, None
     if release:
         whose = f"champion {release.version}"
-        quality, champion_losses = measure(problem, release.answers(rows), rows, whose)
+        quality, champion_losses = measure(problem, release.judged_answers(rows), rows, whose)
         champion = Champion(
-            version=release.version, train_end=release.candidate.train_end, quality=quality
+            version=release.version, train_end=release.judged_train_end, quality=quality
         )
     challengers, answered = {}, {}
     for name, candidate in candidates.items():

@@ -365,9 +365,12 @@ def judge_candidate(run: Run, version: str) -> str:
 
 @body
 def promote_champion(run: Run, version: str, answer: dict[str, Any] | None = None) -> Facts:
-    """Make the accepted candidate the champion; skip if a person refused it, or nobody answered."""
+    """Make the accepted candidate the champion, fitted again where the spec asks for that.
+
+    Skip if a person refused it, or nobody answered.
+    """
     from ratchet.orchestration.assets import Assets
-    from ratchet.registry import promote, refuse
+    from ratchet.registry import promote, refit, refuse
 
     if run.spec.needs_approval:
         approval = _approval(run, version, answer or {})
@@ -377,6 +380,8 @@ def promote_champion(run: Run, version: str, answer: dict[str, Any] | None = Non
             refuse(*run.stage, version)
             _write_card(run, version)
             raise AirflowSkipException("; ".join(approval.reasons))
+    if run.spec.training.refit:
+        version = refit(*run.stage, version)
     promote(*run.stage, version)
     _write_card(run, version)
     run.emit(Assets.of(run.spec).champion, version=version)

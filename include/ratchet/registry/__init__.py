@@ -2,6 +2,7 @@
 
 from ratchet.registry.champions import champion_at, first_champion
 from ratchet.registry.promotion import ledger_anchors, promote, refuse
+from ratchet.registry.refitting import refit
 from ratchet.registry.registration import register
 from ratchet.registry.release import RELEASED_EVIDENCE_FILE, Release, load_release
 from ratchet.registry.reproduction import Reproduction, answers_on_holdout, reproduce
@@ -22,6 +23,7 @@ __all__ = [
     "load_release",
     "log_card",
     "promote",
+    "refit",
     "refuse",
     "register",
     "reproduce",

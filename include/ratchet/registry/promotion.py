@@ -20,7 +20,8 @@ def promote(spec: Spec, window: Window, settings: Settings, version: str) -> Dec
     """Make a version champion from its window's end on.
 
     The entry in the ledger is what counts, and it is made once. The gate must have accepted this
-    very model; where the use case asks for it, a person must have approved the version.
+    very model, or the one that it was fitted again from, with an accepted refit; where the use case
+    asks for it, a person must have approved the version that was judged.
 
     Raises
     ------
@@ -31,9 +32,11 @@ def promote(spec: Spec, window: Window, settings: Settings, version: str) -> Dec
     judged, model = _judged(release)
     clauses = [_stands(spec, window, settings, "release", "accepted", judged)]
     if spec.needs_approval:
-        clauses.append(
-            _stands(spec, window, settings, "approval", "approved", {"version": version})
-        )
+        approved = _approved(release)
+        clauses.append(_stands(spec, window, settings, "approval", "approved", approved))
+    if release.candidate.judged:
+        refitted = {**_approved(release), **model, "judged": judged["model"]}
+        clauses.append(_stands(spec, window, settings, "refit", "accepted", refitted))
     if missing := [clause.text for clause in clauses if not clause.passed]:
         raise ReleaseError(f"{spec.name}: version {version} stays back: {' '.join(missing)}")
     decision = Decision(
@@ -43,7 +46,7 @@ def promote(spec: Spec, window: Window, settings: Settings, version: str) -> Dec
         verdict="promoted",
         clauses=tuple(clauses),
         subject={"version": version, **model},
-        evidence={"release_sha256": release.sha256},
+        evidence={"release_sha256": release.sha256, "judged_model": judged["model"]},
         files={
             f"releases/{version}/{MANIFEST_FILE}": release.sha256,
             f"releases/{version}/{DECISIONS_FILE}": seal(release, _decided(release, settings)),
@@ -93,19 +96,30 @@ def _release_of(spec: Spec, window: Window, settings: Settings, version: str) ->
 
 def _judged(release: Release) -> tuple[dict[str, str], dict[str, str]]:
     """Return what the gate decided on, and the part of it that is the model."""
-    manifest = release.manifest
+    manifest, judged = release.manifest, release.candidate.judged
     model = {"snapshot": manifest.snapshot_id, "model": manifest.files[MODEL_FILE]}
-    return {"candidate": manifest.candidate, **model}, model
+    seen = judged.model_sha256 if judged else model["model"]
+    return {"candidate": manifest.candidate, **model, "model": seen}, model
+
+
+def _approved(release: Release) -> dict[str, str]:
+    """Return what a person decided on: the version that was judged."""
+    return {"version": release.manifest.judged or release.version}
 
 
 def _decided(release: Release, settings: Settings) -> list[Decision]:
-    """Return the gate's and a person's decisions on a release, in their order."""
-    asked = {"release": _judged(release)[0], "approval": {"version": release.version}}
+    """Return all decisions that led to a release or its refusal, in their order."""
+    asked = {
+        "release": _judged(release)[0],
+        "approval": _approved(release),
+        "refit": {**_approved(release), "judged": _judged(release)[0]["model"]},
+    }
     return [
         decision
         for decision in Ledger(settings.lake(release.spec.name).ledger).decisions()
-        if (decision.window, decision.subject)
-        == (release.manifest.window, asked.get(decision.kind))
+        if decision.window == release.manifest.window
+        and decision.kind in asked
+        and asked[decision.kind].items() <= decision.subject.items()
     ]
 
 

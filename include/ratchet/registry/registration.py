@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from ratchet.registry.release import package
+from ratchet.registry.release import RELEASED_EVIDENCE_FILE, Manifest, Release, package
 from ratchet.registry.tracking import CHALLENGER, VERDICT, Tracking
 from ratchet.settings import Settings
 from ratchet.spec import Spec
 from ratchet.storage import atomic_path
-from ratchet.training import TIMING_FILE, Candidate, candidate_folder, load_candidate
+from ratchet.training import (
+    CANDIDATE_FILE,
+    MODEL_FILE,
+    TIMING_FILE,
+    Candidate,
+    candidate_folder,
+    load_candidate,
+)
 from ratchet.window import Window
 
 if TYPE_CHECKING:
@@ -45,18 +53,80 @@ def register(spec: Spec, window: Window, settings: Settings, reason: str) -> str
     with atomic_path(packaged) as draft:
         manifest = package(spec, window, evidence, settings, reason, draft)
     tracking = Tracking.of(spec, settings)
+    return _release(
+        tracking,
+        window,
+        manifest,
+        packaged,
+        lake.releases,
+        lambda: _log_runs(spec, window, evidence, settings, tracking, packaged, reason),
+    )
+
+
+def register_refitted(judged: Release, made: Path, settings: Settings) -> str:
+    """Package and register what a release was fitted again to; return its version.
+
+    Parameters
+    ----------
+    made
+        Folder that `ratchet.training.refit` wrote.
+    """
+    from ratchet.evaluation import Evidence
+
+    spec, window = judged.spec, judged.window
+    evidence = Evidence.model_validate_json(judged.read(RELEASED_EVIDENCE_FILE))
+    lake = settings.lake(spec.name)
+    packaged = lake.work(window) / "release-refitted"
+    shutil.rmtree(packaged, ignore_errors=True)
+    reason = judged.manifest.reason
+    with atomic_path(packaged) as draft:
+        refitted = (made, judged.version)
+        manifest = package(spec, window, evidence, settings, reason, draft, refitted)
+    tracking = Tracking.of(spec, settings)
+    candidate = Candidate.model_validate_json((packaged / CANDIDATE_FILE).read_bytes())
+    tags = {
+        "snapshot": candidate.snapshot_id,
+        "reason": reason,
+        "role": "refitted",
+        "name": candidate.estimator,
+        "model": manifest.files[MODEL_FILE],
+        "judged": judged.manifest.files[MODEL_FILE],
+    }
+    params = {"type": candidate.type, "seed": candidate.seed, **candidate.params}
+    metrics = {"train_rows": float(candidate.train_rows)}
+    version = _release(
+        tracking,
+        window,
+        manifest,
+        packaged,
+        lake.releases,
+        lambda: tracking.log_run(window, tags, params, metrics, packaged),
+    )
+    tracking.tag_verdict(judged.version, "refitted")
+    return version
+
+
+def _release(
+    tracking: Tracking,
+    window: Window,
+    manifest: Manifest,
+    packaged: Path,
+    releases: Path,
+    log: Callable[[], str],
+) -> str:
+    """Make a version of a package, once: what does the same is one version."""
     found = tracking.version(manifest.identity)
     if found is None:
         tracking.remove_unfinished_runs(window)
-        run_id = _log_runs(spec, window, evidence, settings, tracking, packaged, reason)
         tags = {
             "window": window.key,
-            "snapshot": evidence.snapshot_id,
+            "snapshot": manifest.snapshot_id,
             "identity": manifest.identity,
+            "candidate": manifest.candidate,
         }
-        found = tracking.create_version(run_id, {**tags, "candidate": evidence.best})
+        found = tracking.create_version(log(), tags)
     version = str(found.version)
-    released = lake.releases / version
+    released = releases / version
     if not released.exists():
         with atomic_path(released) as draft:
             shutil.copytree(packaged, draft)

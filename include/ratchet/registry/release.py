@@ -8,6 +8,7 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from ratchet.spec import Spec
 from ratchet.storage import write_new
 from ratchet.training import (
     CANDIDATE_FILE,
+    JUDGED_FILE,
     MODEL_FILE,
     PROFILE_FILE,
     Candidate,
@@ -55,7 +57,8 @@ class Manifest(BaseModel):
     that of the project, with "-dirty" if files differed from it (None where it is not installed
     from a repository); `code_sha256` is that of Ratchet's own sources, and `lock_sha256` that of
     the compiled requirements ("none" where they are not installed with it). `platform` is what the
-    last bits of a sum may depend on.
+    last bits of a sum may depend on. `judged` is the version that the gate judged, where this one
+    was fitted again since.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -71,6 +74,7 @@ class Manifest(BaseModel):
     lock_sha256: str
     platform: str
     files: dict[str, str]
+    judged: str | None = None
 
     @property
     def identity(self) -> str:
@@ -79,7 +83,8 @@ class Manifest(BaseModel):
         What was measured on the way, like seconds, and who asked for it are left out.
         """
         told = self.model_dump(
-            mode="json", exclude={"reason", "commit", "platform", "expected_cost_per_unit"}
+            mode="json",
+            exclude={"reason", "commit", "platform", "expected_cost_per_unit", "judged"},
         )
         told["files"] = {name: self.files[name] for name in _DOES}
         return _sha256(json.dumps(told, sort_keys=True).encode())
@@ -130,6 +135,23 @@ class Release(BaseModel):
         """Return the answer for each row; see `ratchet.problems.Problem.answer`."""
         return self.problem.answer(self.load(), frame, self.candidate.features)
 
+    def judged_answers(self, frame: pd.DataFrame) -> Answers:
+        """Return the answer for each row of the model that the gate judged.
+
+        It is another one than `answers` asks only where that was fitted again. It has not seen the
+        labels of its own holdout, and so can be compared with a later candidate on rows that the
+        refitted one has learned from.
+        """
+        if self.candidate.judged is None:
+            return self.answers(frame)
+        model = load_model(self.read(JUDGED_FILE), self.candidate.trusted_types)
+        return self.problem.answer(model, frame, self.candidate.features)
+
+    @property
+    def judged_train_end(self) -> datetime:
+        """The moment up to which that model learned from labels."""
+        return (self.candidate.judged or self.candidate).train_end
+
     @property
     def explanations(self) -> Explanations | None:
         """What its answers rest on; None of a release that was made before that was measured."""
@@ -162,13 +184,25 @@ class Release(BaseModel):
 
 
 def package(
-    spec: Spec, window: Window, evidence: Evidence, settings: Settings, reason: str, to: Path
+    spec: Spec,
+    window: Window,
+    evidence: Evidence,
+    settings: Settings,
+    reason: str,
+    to: Path,
+    refitted: tuple[Path, str] | None = None,
 ) -> Manifest:
     """Write the best candidate's release to a new folder, read-only; return its manifest.
 
     Whatever training, evaluation and explanation left in the candidate's folder goes with it.
+
+    Parameters
+    ----------
+    refitted
+        Folder to take instead of the candidate's, and the version that was judged.
     """
-    shutil.copytree(candidate_folder(spec, window, evidence.best, settings), to)
+    made = refitted[0] if refitted else candidate_folder(spec, window, evidence.best, settings)
+    shutil.copytree(made, to)
     (to / RELEASED_EVIDENCE_FILE).write_text(evidence.model_dump_json(indent=1))
     (to / SPEC_FILE).write_text(spec.model_dump_json(indent=1))
     files = sorted(path for path in to.rglob("*") if path.is_file())
@@ -184,6 +218,7 @@ def package(
         lock_sha256=lock_sha256(),
         platform=platform_id(),
         files={path.relative_to(to).as_posix(): _sha256(path.read_bytes()) for path in files},
+        judged=refitted[1] if refitted else None,
     )
     (to / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=1))
     for path in (*files, to / MANIFEST_FILE):

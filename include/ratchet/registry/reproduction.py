@@ -23,9 +23,11 @@ from ratchet.settings import Settings
 from ratchet.spec import Spec
 from ratchet.training import (
     HOLDOUT_FILE,
+    JUDGED_FILE,
     MODEL_FILE,
     PROFILE_FILE,
     candidate_folder,
+    refit,
     split,
     train,
 )
@@ -61,7 +63,8 @@ def reproduce(spec: Spec, version: str, settings: Settings) -> Reproduction:
     """Train a release again in a scratch folder: from its snapshot, with the spec it carries.
 
     Parameters that were searched for are taken from the release; they are not searched for again.
-    Neither the registry nor the lake is touched.
+    What was fitted again after it was accepted is fitted twice. Neither the registry nor the lake
+    is touched.
 
     Raises
     ------
@@ -91,15 +94,18 @@ def reproduce(spec: Spec, version: str, settings: Settings) -> Reproduction:
             release.candidate.search,
         )
         folder = candidate_folder(release.spec, release.window, name, copy)
+        compared = [MODEL_FILE, PROFILE_FILE]
+        if release.candidate.judged:
+            again = Path(scratch) / "refitted"
+            trained = refit(release.spec, release.window, folder, again, copy)
+            folder, compared = again, [*compared, JUDGED_FILE]
         then, now = stored_answers(release), pd.read_parquet(folder / HOLDOUT_FILE)
         return Reproduction(
             version=version,
             rows=len(then),
             rows_that_differ=rows_that_differ(now, then),
             files_that_differ=tuple(
-                file
-                for file in (MODEL_FILE, PROFILE_FILE)
-                if (folder / file).read_bytes() != release.read(file)
+                file for file in compared if (folder / file).read_bytes() != release.read(file)
             ),
             causes=tuple(_causes(release, trained)),
         )

@@ -114,12 +114,14 @@ def write_card(spec: Spec, version: str, settings: Settings) -> tuple[Path, Path
 
 
 def _source(release: Release, settings: Settings) -> _Source:
-    model = release.manifest.files[MODEL_FILE]
+    judged = release.candidate.judged
+    models = {release.manifest.files[MODEL_FILE], *([judged.model_sha256] if judged else ())}
+    versions = {release.version, release.manifest.judged}
     decisions = tuple(
         decision
         for decision in Ledger(settings.lake(release.spec.name).ledger).decisions()
-        if decision.subject.get("model") == model
-        or decision.subject.get("version") == release.version
+        if decision.subject.get("model") in models
+        or decision.subject.get("version", "none") in versions
     )
     return _Source(
         release.spec,
@@ -201,6 +203,7 @@ def _model(of: _Source) -> Section:
         "trained on": f"{candidate.train_rows:,} {of.spec.gold.unit}s, decided from "
         f"{candidate.train_start:%Y-%m-%d}, labels known by {candidate.train_end:%Y-%m-%d %H:%M} "
         "UTC",
+        **_refitted(of),
         "versions": ", ".join(f"{name} {value}" for name, value in candidate.versions.items()),
         "SHA-256 of the model": manifest.files[MODEL_FILE],
         "SHA-256 of the code": manifest.code_sha256,
@@ -211,6 +214,19 @@ def _model(of: _Source) -> Section:
         "made on": getattr(manifest, "platform", "not recorded"),
     }
     return Section("The model", header=("", ""), rows=tuple(told.items()))
+
+
+def _refitted(of: _Source) -> dict[str, str]:
+    judged = of.release.candidate.judged
+    if judged is None:
+        return {}
+    return {
+        "fitted again": f"after it was accepted, on the holdout too. Version "
+        f"{of.release.manifest.judged} was judged, with {judged.train_rows:,} "
+        f"{of.spec.gold.unit}s and labels known by {judged.train_end:%Y-%m-%d %H:%M} UTC; all "
+        "that is measured below is of that one",
+        "SHA-256 of the model that was judged": judged.model_sha256,
+    }
 
 
 def _search(of: _Source) -> Section:

@@ -42,7 +42,9 @@ def leaderboard(spec: Spec, ledger: Ledger, *, width: int = 110) -> str:
     if not judged:
         return f"{spec.name}: no candidate was judged yet\n"
     versions = {
-        (each.window, each.subject["model"]): each.subject["version"]
+        (each.window, each.evidence.get("judged_model", each.subject["model"])): each.subject[
+            "version"
+        ]
         for each in ledger.decisions("promotion")
     }
     name, metric = next(iter(spec.costs.metrics.items()))

@@ -20,6 +20,7 @@ KIND_LABELS = {
     "release": "Gate",
     "escalation": "Escalation",
     "approval": "Approval",
+    "refit": "Refit",
     "promotion": "Promotion",
     "rollback": "Rollback",
     "drill": "Rollback drill",

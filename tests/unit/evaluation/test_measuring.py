@@ -54,8 +54,8 @@ def test_evaluate_champion_answers_the_same_rows(trained_lake, monkeypatch):
 
     champion = SimpleNamespace(
         version="7",
-        answers=answers,
-        candidate=SimpleNamespace(train_end=datetime(2013, 2, 15, tzinfo=UTC)),
+        judged_answers=answers,
+        judged_train_end=datetime(2013, 2, 15, tzinfo=UTC),
     )
     monkeypatch.setattr("ratchet.registry.champion_at", lambda *_: champion)
     found = run(trained_lake)
@@ -69,8 +69,8 @@ def test_evaluate_champion_answers_the_same_rows(trained_lake, monkeypatch):
 def test_evaluate_champion_that_has_seen_the_holdout_raises(trained_lake, monkeypatch):
     champion = SimpleNamespace(
         version="7",
-        answers=lambda rows: np.full(len(rows), 0.2),
-        candidate=SimpleNamespace(train_end=datetime(2013, 2, 22, tzinfo=UTC)),
+        judged_answers=lambda rows: np.full(len(rows), 0.2),
+        judged_train_end=datetime(2013, 2, 22, tzinfo=UTC),
     )
     monkeypatch.setattr("ratchet.registry.champion_at", lambda *_: champion)
     with pytest.raises(EvidenceError, match="has seen labels of the holdout"):
