@@ -11,10 +11,11 @@ from ratchet.evaluation import evaluate, judge, load_evidence
 from ratchet.feeds import land
 from ratchet.feeds.sample_flights import write_flights_inbox
 from ratchet.ledger import Ledger
-from ratchet.monitoring import decide_retraining, observe
+from ratchet.monitoring import observe, watch
 from ratchet.orchestration.replay import windows
 from ratchet.quality import check_feeds, check_segments, check_snapshot, judge_snapshot
 from ratchet.registry import initialise, promote, refuse, register
+from ratchet.retraining import decide_once, take_up, waiting, watch_champion
 from ratchet.serving import score
 from ratchet.settings import Settings
 from ratchet.spec import Spec, load_spec
@@ -67,8 +68,12 @@ def run_window(
     timed("check_segments", check_segments, *stage)
     timed("publish", publish, *stage)
     timed("score", score, *stage)
-    observation = timed("observe", observe, *stage)
-    if ledger.record(decide_retraining(observation, spec)).verdict == "requested":
+    timed("observe", observe, *stage)
+    timed("watch", watch, *stage)
+    timed("watch_champion", watch_champion, *stage)
+    timed("decide", decide_once, *stage)
+    if waiting(*stage):
+        reason = take_up(*stage, window.key)
         snapshot_id = timed("snapshot", take_snapshot, *stage).id
         findings = timed("check_snapshot", check_snapshot, spec, window, snapshot_id, settings)
         usable = ledger.record(judge_snapshot(findings, spec, window, snapshot_id))
@@ -77,7 +82,7 @@ def run_window(
         for estimator in spec.training.estimators:
             timed(f"train_{estimator}", train, spec, window, snapshot_id, estimator, settings)
         timed("evaluate", evaluate, spec, window, snapshot_id, settings)
-        version = timed("register", register, *stage, "benchmark")
+        version = timed("register", register, *stage, reason)
         decision = ledger.record(judge(load_evidence(*stage), spec))
         accepted = decision.verdict == "accepted"
         timed("promote", promote if accepted else refuse, spec, window, settings, version)

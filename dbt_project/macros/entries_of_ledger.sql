@@ -15,7 +15,12 @@
             "window" varchar,
             verdict varchar,
             clauses struct(
-                name varchar, passed boolean, observed varchar, required varchar, "text" varchar
+                name varchar,
+                passed boolean,
+                observed varchar,
+                required varchar,
+                "text" varchar,
+                suffices boolean
             )[],
             subject json,
             evidence json,

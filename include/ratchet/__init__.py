@@ -13,7 +13,7 @@ Read the parts from the bottom up; each may import only what stands above it in 
 `explanations`
     What a model's answers rest on, as a whole and one by one: pure functions of models and rows.
 `feeds`, `quality`, `warehouse`, `lineage`, `training`, `evaluation`, `registry`, `serving`,
-`monitoring`, `incidents`
+`monitoring`, `incidents`, `retraining`
     The stages. None knows another's insides; they meet in typed records and files.
 `reporting`
     What people read of it all.

@@ -91,6 +91,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     _level(sub)
 
+    text = "Let trainings go on that have stopped, as candidates were lost in a row."
+    actions = commands.add_parser("retraining", help=text, description=text).add_subparsers(
+        required=True, metavar="ACTION"
+    )
+    sub = actions.add_parser("lift", help=text, description=text)
+    sub.set_defaults(run=_lift)
+    sub.add_argument("use_case", nargs="?", default="flights")
+    sub.add_argument("--reason", required=True, help="for the ledger")
+    _level(sub)
+
     text = "Train a release again from its snapshot, and compare to the last bit."
     sub = command("reproduce", _reproduce, text)
     sub.add_argument("use_case")
@@ -391,6 +401,19 @@ def _rollback(arguments: argparse.Namespace) -> int:
     print("; ".join(decision.reasons))
     print(f"version {decision.subject['version']} decides from {_end(decision.window)} on")
     return 0
+
+
+def _lift(arguments: argparse.Namespace) -> int:
+    from ratchet.retraining import lift
+
+    decision = lift(
+        _spec(arguments),
+        _settings(arguments),
+        reason=arguments.reason,
+        author=getpass.getuser(),
+    )
+    print("; ".join(decision.reasons) if decision else "no candidate was lost: nothing is stopped")
+    return int(decision is None)
 
 
 def _end(window: str) -> str:

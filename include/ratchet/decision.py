@@ -15,11 +15,14 @@ Kind = Literal[
     "correction",
     "unblock",
     "retrain",
+    "training",
+    "lift",
     "release",
     "escalation",
     "approval",
     "refit",
     "promotion",
+    "bake",
     "rollback",
     "drill",
     "incident",
@@ -32,7 +35,8 @@ class Clause(BaseModel):
     """One condition of a decision.
 
     `observed` and `required` are what was compared; `text` says it in one sentence that a person
-    who has not read the code understands.
+    who has not read the code understands. One that `suffices` is a reason to act: any of them is
+    enough, where all others are conditions, and every one of those is needed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,6 +46,7 @@ class Clause(BaseModel):
     observed: float | str
     required: float | str
     text: str
+    suffices: bool = False
 
     @field_validator("observed", "required")
     @classmethod
@@ -54,10 +59,10 @@ class Clause(BaseModel):
 class Decision(BaseModel):
     """The outcome of one of the four decisions, for one window of one use case.
 
-    A gate needs all of its clauses; `retrain` is a trigger, for which one is enough.
-    `verdict` is a past participle: accepted, blocked, promoted, refused, requested, held, approved,
-    corrected, escalated, rolled back, passed, failed, resolved, silenced, demoted; or what a person
-    finds an incident: useful, noise.
+    A gate needs all of its clauses; `retrain` needs one of those that suffice besides.
+    `verdict` is a past participle: accepted, blocked, promoted, refused, requested, held, started,
+    lifted, approved, corrected, escalated, kept, rolled back, passed, failed, resolved, silenced,
+    demoted; or what a person finds an incident: useful, noise.
     `subject` names what was decided on, `evidence` holds the numbers that the clauses rest on, and
     `files` what is too large for that: paths below the use case's folder, each with its SHA-256.
     """
@@ -87,8 +92,23 @@ class Decision(BaseModel):
         return hashlib.sha256(content.encode()).hexdigest()
 
     @property
+    def settling(self) -> list[Clause]:
+        """The clauses that settled the verdict.
+
+        Conditions that were not met; else the reasons to act that there are, if there are any; else
+        all clauses of a sort.
+        """
+        reasons = [clause for clause in self.clauses if clause.suffices]
+        conditions = [clause for clause in self.clauses if not clause.suffices]
+        if self.kind == "retrain" and not reasons:  # entries of before reasons were told apart
+            reasons, conditions = conditions, []
+        given = [clause for clause in reasons if clause.passed]
+        unmet = [clause for clause in conditions if not clause.passed]
+        if reasons and not given:
+            return reasons
+        return unmet or given or conditions
+
+    @property
     def reasons(self) -> list[str]:
-        """What settled the verdict, as sentences: clauses that alone suffice for it, else all."""
-        suffices = self.kind == "retrain"
-        settling = [clause.text for clause in self.clauses if clause.passed is suffices]
-        return settling or [clause.text for clause in self.clauses]
+        """What settled the verdict, as sentences."""
+        return [clause.text for clause in self.settling]

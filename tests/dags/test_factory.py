@@ -55,9 +55,15 @@ def test_dags_of_any_level_follow_the_house_rules(dags, level):
 def test_dags_tasks_are_the_same_at_every_level_but_for_obligations(dags, level):
     found = {name: set(dag.task_ids) for name, dag in dags.items()}
     assert ("approve_candidate" in found["train_candidate"]) == (level == 0)
-    assert ("request_retraining" in found["monitor_champion"]) == (level == 2)
+    for dag, obligation in (
+        ("monitor_champion", "request_retraining"),
+        ("monitor_champion", "roll_back_champion"),
+        ("train_candidate", "take_up_request"),
+    ):
+        assert (obligation in found[dag]) == (level == 2)
+        found[dag].discard(obligation)
     common = {
-        name: ids - {"approve_candidate", "request_retraining"}
+        name: ids - {"approve_candidate"}
         for name, ids in found.items()
         if name in DAGS_OF_A_USE_CASE
     }
@@ -90,8 +96,21 @@ def test_snapshots_are_checked_before_anything_is_trained_on_them(dags):
     checked = training.get_task("check_snapshot")
     assert checked.task_type == "_ShortCircuitDecoratedOperator"
     assert checked.upstream_task_ids == {"take_snapshot"}
-    others = set(training.task_ids) - {"take_snapshot", "check_snapshot"}
+    others = set(training.task_ids) - {"take_up_request", "take_snapshot", "check_snapshot"}
     assert checked.get_flat_relative_ids(upstream=False) == others
+
+
+def test_champion_is_watched_before_a_retraining_is_decided_on(dags, level):
+    if level < 2:
+        return
+    monitor = dags["monitor_champion"]
+    request = monitor.get_task("request_retraining")
+    assert monitor.get_task("roll_back_champion").upstream_task_ids == {"observe_window"}
+    assert request.upstream_task_ids == {"roll_back_champion"}
+    assert request.trigger_rule == "none_failed"  # mostly there is nobody to roll back
+    assert dags["train_candidate"].get_task("take_snapshot").upstream_task_ids == {
+        "take_up_request"
+    }
 
 
 def test_schedules_of_a_level_start_what_the_level_automates(dags, level):

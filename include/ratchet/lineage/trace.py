@@ -311,11 +311,10 @@ def _answer_again(
 
 def _trigger(spec: Spec, release: Release, settings: Settings) -> str:
     """Return why the release was trained, as the ledger knows it."""
-    reasons = [
-        str(decision.evidence["reason"])
-        for decision in Ledger(settings.lake(spec.name).ledger).decisions("retrain")
-        if decision.window == release.manifest.window and decision.verdict == "requested"
-    ]
+    from ratchet.retraining import trainings
+
+    window = release.manifest.window
+    reasons = [each.reason for each in trainings(spec, settings) if each.trained == window]
     return reasons[-1] if reasons else "new data, or by hand"
 
 

@@ -1,4 +1,4 @@
-"""Watching: realised performance, drift, and the decision to retrain."""
+"""Watching: realised performance, and drift."""
 
 from ratchet.monitoring.drift import Drift, compare, psi
 from ratchet.monitoring.observation import Observation, observe
@@ -9,7 +9,6 @@ from ratchet.monitoring.performance import (
     realised,
     scored_windows,
 )
-from ratchet.monitoring.retraining import decide_retraining
 from ratchet.monitoring.signal import Signal, read_signals, write_signals
 from ratchet.monitoring.watching import watch
 
@@ -21,7 +20,6 @@ __all__ = [
     "Realised",
     "Signal",
     "compare",
-    "decide_retraining",
     "observe",
     "psi",
     "read_signals",

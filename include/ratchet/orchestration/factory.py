@@ -1,8 +1,8 @@
 """Turns a spec into the DAGs of its level.
 
 A level adds automation and obligations, never another pipeline: the tasks are the same at every
-level, and only what starts a DAG, whether a person must approve, and whether monitoring may ask
-for a retraining, depend on it.
+level, and only what starts a DAG, whether a person must approve, and whether monitoring may act,
+depend on it.
 
 =================  ===========  ===========  ===========================
 DAG                level 0      level 1      level 2
@@ -10,6 +10,7 @@ DAG                level 0      level 1      level 2
 refine_data        by hand      each window  each window
 score_window       by hand      new gold     new gold
 monitor_champion   by hand      new scores   new scores, may ask to retrain
+                                             or bring the champion before back
 train_candidate    by hand, a   new gold     a request to retrain
                    person
                    approves, as
@@ -61,6 +62,12 @@ _WINDOW_FORM = {
 }
 
 
+_TRAINING_FORM = {
+    **_WINDOW_FORM,
+    "reason": Param("", type="string", title="Reason", description="Why now: for the ledger."),
+}
+
+
 def build_dags(folder: Path) -> dict[str, DAG]:
     """Turn every spec of a folder into its DAGs; a wrong spec takes nothing else with it.
 
@@ -93,7 +100,14 @@ def dags_of(spec: Spec) -> list[DAG]:
     return [*dags, _check_as_of(spec), _drill_rollback(spec)] if spec.level == 2 else dags
 
 
-def _dag(spec: Spec, verb_object: str, doc: str, schedule: Any, **kwargs: Any) -> DAG:
+def _dag(
+    spec: Spec,
+    verb_object: str,
+    doc: str,
+    schedule: Any,
+    form: dict[str, Param] = _WINDOW_FORM,
+    **kwargs: Any,
+) -> DAG:
     return DAG(
         dag_id=f"{spec.name}__{verb_object}",
         description=cleandoc(doc).splitlines()[0].removeprefix("**Purpose** "),
@@ -106,7 +120,7 @@ def _dag(spec: Spec, verb_object: str, doc: str, schedule: Any, **kwargs: Any) -
             "retries": 2,
             "retry_delay": RETRY_DELAY,
         },
-        params=_WINDOW_FORM,
+        params=form,
         **kwargs,
     )
 
@@ -178,24 +192,31 @@ def _score_window(spec: Spec, assets: Assets, after: Asset | None) -> DAG:
 
 
 def _monitor_champion(spec: Spec, assets: Assets, after: Asset | None) -> DAG:
-    """**Purpose** Compare what was decided with what happened, and tell owners of what is wrong.
+    """**Purpose** Compare what was decided with what happened, tell owners, and at level 2 act on it.
 
     **Reads** predictions, outcomes that have matured, and the champion's training profile.
     **Writes** realised cost and quality by cohort, signals, findings, incidents and what is told of
-    them; at level 2 the decision whether to retrain, to the ledger.
+    them; at level 2 two decisions to the ledger: whether a new champion stays or the one before
+    comes back, and whether to retrain, with all reasons.
     **Runs when, and why then** when the window has been scored; by hand at level 0.
-    **Safe to re-run because** its files are replaced as a whole, a decision is recorded once, and a
-    message that went out has a receipt.
+    **Safe to re-run because** its files are replaced as a whole, a decision is recorded once and
+    stands, and a message that went out has a receipt. A request whose announcement was lost is
+    announced again by the next run.
     **If it fails** nothing is decided, and the champion stays. A failed `notify_owners` means: not
     all messages went out; the log names the channel, and the next run sends what is left.
-    A skipped `request_retraining` means: there is no reason to retrain, see the ledger.
+    A skipped `roll_back_champion` means: there is no new champion, or nothing is wrong with it. A
+    skipped `request_retraining` means: not retrained, and the ledger says because of what.
     """
     with _dag(spec, "monitor_champion", _monitor_champion.__doc__ or "", _after(after)) as dag:
         observe = _task(tasks.observe_window)(spec.name)
         # what blocks the outcomes skips the observation, and is told all the same
         observe >> _task(tasks.notify_owners, trigger_rule="none_failed")(spec.name)
         if spec.level == 2:
-            observe >> _task(tasks.request_retraining, outlets=[assets.retraining])(spec.name)
+            bake = _task(tasks.roll_back_champion)(spec.name)
+            request = _task(
+                tasks.request_retraining, outlets=[assets.retraining], trigger_rule="none_failed"
+            )(spec.name)  # mostly there is no new champion, or nothing wrong with it
+            observe >> bake >> request
     return dag
 
 
@@ -205,16 +226,20 @@ def _train_candidate(spec: Spec, assets: Assets, after: Asset | None) -> DAG:
     **Reads** published gold features and the outcomes that had matured by the window's end.
     **Writes** a snapshot, releases in the registry, and the gate's decision to the ledger.
     **Runs when, and why then** by hand at level 0; on new gold data at level 1; when monitoring
-    asks for it at level 2.
-    **Safe to re-run because** the snapshot is named by its content, and a candidate of the same
-    window and snapshot is registered once.
-    **If it fails** the champion stays. A skipped task is no failure: the snapshot was blocked, as
-    a feature may know what it can't know, or the candidate was refused. The reasons are in the
-    ledger.
+    asks for it at level 2, or a person does.
+    **Safe to re-run because** a request is taken up by one run, the snapshot is named by its
+    content, and a candidate of the same window and snapshot is registered once.
+    **If it fails** the champion stays, and no other training starts before this one ends or is
+    given up. A skipped task is no failure: another run has taken up the request, the snapshot was
+    blocked, as a feature may know what it can't know, or the candidate was refused. The reasons
+    are in the ledger.
     """
-    with _dag(spec, "train_candidate", _train_candidate.__doc__ or "", _after(after)) as dag:
+    doc = _train_candidate.__doc__ or ""
+    with _dag(spec, "train_candidate", doc, _after(after), _TRAINING_FORM) as dag:
         name = spec.name
         snapshot_id = _task(tasks.take_snapshot)(name)
+        if spec.level == 2:
+            _task(tasks.take_up_request)(name) >> snapshot_id
         checked = task.short_circuit(task_id="check_snapshot")(tasks.check_snapshot)(
             name, snapshot_id=snapshot_id
         )

@@ -15,7 +15,6 @@ from itertools import pairwise
 from croniter import croniter
 
 from ratchet.errors import OrchestrationError
-from ratchet.ledger import Ledger
 from ratchet.orchestration.client import DONE, AirflowClient, DagRun, Question
 from ratchet.orchestration.stack import LocalAirflow
 from ratchet.settings import Settings
@@ -112,10 +111,12 @@ class Replay:
         return f"{self.spec.name}__{name}"
 
     def _retraining_requested(self, window: Window) -> bool:
-        ledger = Ledger(self.settings.lake(self.spec.name).ledger)
+        """Whether monitoring announced a training for the window, taken up by now or not."""
+        from ratchet.retraining import trainings
+
         return any(
-            decision.window == window.key and decision.verdict == "requested"
-            for decision in ledger.decisions("retrain")
+            each.trained == window.key or each.outcome == "waiting"
+            for each in trainings(self.spec, self.settings, window)
         )
 
     def _finish(self, name: str, window: Window, *, start: bool) -> DagRun:

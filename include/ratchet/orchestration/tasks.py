@@ -258,17 +258,52 @@ def _notify(run: Run) -> Facts:
 
 
 @body
-def request_retraining(run: Run) -> Facts:
-    """Decide whether to retrain; skip if there is no reason to."""
-    from ratchet.monitoring import decide_retraining, observe
-    from ratchet.orchestration.assets import Assets
+def roll_back_champion(run: Run) -> Facts:
+    """Bring the previous champion back if the new one is worse; skip if there is no cause."""
+    from ratchet.retraining import watch_champion
 
-    decision = run.record(decide_retraining(observe(*run.stage), run.spec))
-    if decision.verdict != "requested":
+    decision = watch_champion(*run.stage)
+    if decision is None:
+        raise AirflowSkipException("no new champion is being watched")
+    if decision.verdict != "rolled back":
         raise AirflowSkipException("; ".join(decision.reasons))
-    reason = str(decision.evidence["reason"])
+    return {"champion": decision.subject["previous"], "because": "; ".join(decision.reasons)}
+
+
+@body
+def request_retraining(run: Run) -> Facts:
+    """Decide whether to retrain, once; announce what waits, skip if nothing does.
+
+    An announcement that was lost, of this window or of an earlier one, is made again.
+    """
+    from ratchet.orchestration.assets import Assets
+    from ratchet.retraining import decide_once, waiting
+
+    run.skip_if_blocked(run.spec.gold.features_table, run.spec.gold.outcomes_table)
+    decision = decide_once(*run.stage)
+    requests = waiting(*run.stage)
+    if not requests:
+        told = "a run has taken it up: " if decision.verdict == "requested" else ""
+        raise AirflowSkipException(told + "; ".join(decision.reasons))
+    reason = requests[-1].reason
     run.emit(Assets.of(run.spec).retraining, reason=reason)
     return {"reason": reason}
+
+
+@body
+def take_up_request(run: Run) -> str:
+    """Take up what asks for this training; skip, with all that follows, if another run has."""
+    from ratchet.retraining import take_up, take_up_by_hand
+
+    spec, window, settings = run.stage
+    dag_run = run.context["dag_run"]
+    if str(dag_run.run_type) == "manual":
+        why = str((dag_run.conf or {}).get("reason") or "no reason given")
+        person = dag_run.triggering_user_name or "a person"
+        return take_up_by_hand(spec, window, settings, run.id, person, why)
+    if reason := take_up(spec, window, settings, run.id):
+        return reason
+    raise AirflowSkipException("no request waits: another run has taken it up")
 
 
 @body
@@ -328,15 +363,13 @@ def evaluate_candidates(run: Run, snapshot_id: str) -> str:
 
 
 def _trigger(run: Run) -> str:
-    """Why the training was started: the request's reason, new data, or a person."""
-    if str(run.context["dag_run"].run_type) == "manual":
-        return "by hand"
-    requests = [
-        str(decision.evidence["reason"])
-        for decision in Ledger(run.settings.lake(run.spec.name).ledger).decisions("retrain")
-        if decision.window == run.window.key and decision.verdict == "requested"
-    ]
-    return requests[-1] if requests else "new data"
+    """Why the training was started: the reason that it took up, new data, or a person."""
+    from ratchet.retraining import trainings
+
+    for training in trainings(run.spec, run.settings):
+        if training.run == run.id:
+            return training.reason
+    return "by hand" if str(run.context["dag_run"].run_type) == "manual" else "new data"
 
 
 @body

@@ -1,6 +1,12 @@
 """Releases: packaging, promoting, going back, and finding the champion of a moment."""
 
-from ratchet.registry.champions import champion_at, first_champion
+from ratchet.registry.champions import (
+    Newcomer,
+    champion_at,
+    champion_now,
+    first_champion,
+    newcomer_at,
+)
 from ratchet.registry.promotion import ledger_anchors, promote, refuse
 from ratchet.registry.refitting import refit
 from ratchet.registry.registration import register
@@ -11,10 +17,12 @@ from ratchet.registry.tracking import initialise, log_card
 
 __all__ = [
     "RELEASED_EVIDENCE_FILE",
+    "Newcomer",
     "Release",
     "Reproduction",
     "answers_on_holdout",
     "champion_at",
+    "champion_now",
     "drill",
     "first_champion",
     "has_previous",
@@ -22,6 +30,7 @@ __all__ = [
     "ledger_anchors",
     "load_release",
     "log_card",
+    "newcomer_at",
     "promote",
     "refit",
     "refuse",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import NamedTuple
 
 from ratchet.decision import Decision
 from ratchet.errors import ReleaseError
@@ -33,6 +34,38 @@ def champion_at(spec: Spec, moment: datetime, settings: Settings) -> Release | N
     ended = [change for change in changes(spec, settings) if takes_effect(change) <= moment]
     champions = in_line(ended)
     return promoted(spec, champions[-1], settings) if champions else None
+
+
+class Newcomer(NamedTuple):
+    """A champion that a promotion brought, from when on it decides, and the one before it."""
+
+    champion: Release
+    since: datetime
+    previous: Release
+
+
+def newcomer_at(spec: Spec, moment: datetime, settings: Settings) -> Newcomer | None:
+    """Return the champion of a moment with the one that it took over from.
+
+    None if there is no champion, or it is the first one, or came back by a rollback.
+
+    Raises
+    ------
+    ReleaseError
+        If a release is missing, or is not the one that was promoted.
+    """
+    ended = [change for change in changes(spec, settings) if takes_effect(change) <= moment]
+    line = in_line(ended)
+    if len(line) < 2 or ended[-1].kind != "promotion":
+        return None
+    previous, champion = (promoted(spec, promotion, settings) for promotion in line[-2:])
+    return Newcomer(champion, takes_effect(line[-1]), previous)
+
+
+def champion_now(spec: Spec, settings: Settings) -> Release | None:
+    """Return the champion after all that the ledger says, whenever it takes effect."""
+    line = in_line(changes(spec, settings))
+    return promoted(spec, line[-1], settings) if line else None
 
 
 def first_champion(spec: Spec, settings: Settings) -> Release | None:

@@ -99,10 +99,10 @@ def _about(decision: Decision) -> set[tuple[str, str]]:
 
 
 def _clauses(decision: Decision) -> Iterator[str]:
-    met, not_met = (
-        ("asks for it", "does not") if decision.kind == "retrain" else ("passed", "FAILED")
-    )
+    asks = any(clause.suffices for clause in decision.clauses)
     for clause in decision.clauses:
+        is_reason = clause.suffices or (decision.kind == "retrain" and not asks)
+        met, not_met = ("asks for it", "does not") if is_reason else ("passed", "FAILED")
         yield f"  {met if clause.passed else not_met:11} {clause.name}"
         yield f"              {clause.text}"
         observed, required = _short(clause.observed), _short(clause.required)

@@ -17,11 +17,14 @@ KIND_LABELS = {
     "correction": "Correction",
     "unblock": "Unblocking",
     "retrain": "Retraining",
+    "training": "Training",
+    "lift": "Lifting of a stop",
     "release": "Gate",
     "escalation": "Escalation",
     "approval": "Approval",
     "refit": "Refit",
     "promotion": "Promotion",
+    "bake": "Watch over a new champion",
     "rollback": "Rollback",
     "drill": "Rollback drill",
     "incident": "Incident",
@@ -29,7 +32,18 @@ KIND_LABELS = {
     "demotion": "Demoted rule",
 }
 GOOD = frozenset(
-    {"accepted", "approved", "corrected", "passed", "promoted", "requested", "rolled back"}
+    {
+        "accepted",
+        "approved",
+        "corrected",
+        "kept",
+        "lifted",
+        "passed",
+        "promoted",
+        "requested",
+        "rolled back",
+        "started",
+    }
 )
 MISSING = "–"
 COMPARISONS = ("better_than_baseline", "better_than_champion", "not_worse_than_champion")
@@ -60,7 +74,7 @@ def rested_on(decision: Decision) -> str:
         return " ".join(each.text for each in decision.clauses if each.name in COMPARISONS)
     clauses = (
         f"{clause.name.replace('_', ' ')} {compared(clause.observed)} ({compared(clause.required)})"
-        for clause in decision.clauses
+        for clause in decision.settling
     )
     return f"Observed (limit): {', '.join(clauses)}."
 
@@ -74,8 +88,11 @@ def compared(value: float | str) -> str:
 
 def _by_all(decision: Decision) -> bool:
     """Whether no single clause, but all of several together led to the verdict."""
-    settled = len(decision.reasons) == len(decision.clauses) > 1
-    return settled and len({clause.passed for clause in decision.clauses}) == 1
+    settling = decision.settling
+    if decision.kind == "retrain":
+        unasked = {(False, any(clause.suffices for clause in decision.clauses))}
+        return len(settling) > 1 and {(c.passed, c.suffices) for c in settling} == unasked
+    return len(settling) == len(decision.clauses) > 1 and len({c.passed for c in settling}) == 1
 
 
 def cost_lines(spec: Spec) -> list[str]:

@@ -659,14 +659,81 @@ class Monitoring(Model):
     )
 
 
+class Bake(Model):
+    """How a new champion is watched before it is trusted, and when it is taken out by itself."""
+
+    days: float = Field(
+        default=21,
+        gt=0,
+        description="From when it began to decide. The last look is at the last window that ends "
+        "within so many days.",
+    )
+    level: float = Field(
+        default=0.05,
+        gt=0,
+        lt=0.5,
+        description="Share of champions as good as the one before that are taken out all the same, "
+        "at most, however often they are looked at.",
+    )
+    margin_per_unit: float = Field(
+        default=0.0,
+        ge=0,
+        description="Cost per decision above the previous champion's on the same rows, that is put "
+        "up with.",
+    )
+    min_rows: int = Field(
+        default=500, gt=0, description="Fewer labelled decisions than this tell too little."
+    )
+
+
 class Retraining(Model):
-    """What starts a retraining, in order of trust."""
+    """What starts a retraining, in order of trust; what must hold for it; what follows."""
 
     max_cost_increase_per_unit: float = Field(
         gt=0, description="Realised cost per decision above what the gate saw."
     )
     max_prediction_psi: float = Field(gt=0, description="Drift of the predictions.")
     min_new_labels: int = Field(gt=0, description="Labels that matured since the last training.")
+    every_days: float | None = Field(
+        default=None,
+        gt=0,
+        description="Retrain when the last training is so old, whatever was observed. Leave out "
+        "where the calendar is no reason.",
+    )
+    min_matured_labels: int = Field(
+        default=0, ge=0, description="Labels known in all, before anything is trained on them."
+    )
+    min_rare_labels: int = Field(
+        default=0,
+        ge=0,
+        description="Known labels of the rarest class. For problems with classes, else unused.",
+    )
+    cooldown_days: float = Field(
+        default=1, ge=0, description="Days between the windows of two trainings, at least."
+    )
+    max_runs: int = Field(default=31, gt=0, description="Trainings within 30 days, at most.")
+    max_cpu_h: float = Field(
+        default=100.0, gt=0, description="CPU-hours of fitting within 30 days, after which none is."
+    )
+    max_running_days: float = Field(
+        default=7,
+        gt=0,
+        description="A request whose training has not come to an end in so many days is given up. "
+        "Until then no other one is made.",
+    )
+    max_lost: int = Field(
+        default=2,
+        gt=0,
+        description="Candidates lost in a row (refused, or rolled back), after which nothing is "
+        "trained, and the owner is told.",
+    )
+    resume_after_days: float = Field(
+        default=28,
+        gt=0,
+        description="Days after the last lost one, from which one more is tried. A person may lift "
+        "the stop earlier, and so does a reason that is trusted more.",
+    )
+    bake: Bake = Field(default=Bake())
 
 
 class Severity(Model):

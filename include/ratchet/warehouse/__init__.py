@@ -9,6 +9,7 @@ from ratchet.warehouse.compiled import LAKE, compile_project
 from ratchet.warehouse.invocation import warm
 from ratchet.warehouse.publish import (
     Publication,
+    count_labels,
     ledger_anchors,
     publish,
     read_features,
@@ -33,6 +34,7 @@ __all__ = [
     "Snapshot",
     "build",
     "compile_project",
+    "count_labels",
     "describe_snapshot",
     "ledger_anchors",
     "load_snapshot",

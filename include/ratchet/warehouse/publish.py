@@ -168,6 +168,26 @@ def read_outcomes(
     return read_published(spec, settings, query, bounds)
 
 
+def count_labels(spec: Spec, known_by: datetime, settings: Settings) -> dict[str, int]:
+    """Count published labels that were known by a moment: by label where it is a class, else all.
+
+    Raises
+    ------
+    BuildError
+        If nothing is published.
+    """
+    gold = spec.gold
+    label = "'all'" if spec.costs.label_type == "double" else f"{gold.label}::varchar"
+    query = f"""
+        select {label} as label, count(*) as n
+        from gold.{gold.outcomes_table}
+        where {gold.label_known_at} <= ?
+        group by all
+        order by all"""  # noqa: S608
+    found = read_published(spec, settings, query, [_utc(known_by)])
+    return {str(name): int(n) for name, n in found.itertuples(index=False)}
+
+
 def feature_columns(spec: Spec) -> str:
     """Return the SQL of what models read, typed: the same types whatever is missing."""
     gold = spec.gold

@@ -9,8 +9,7 @@ from fake_lake import WEEKS, FakeChampion, FakeLake
 from ratchet.decision import Decision
 from ratchet.errors import EvidenceError
 from ratchet.ledger import Ledger
-from ratchet.monitoring import SCORED_POLICIES, decide_retraining, observe
-from ratchet.spec import Spec
+from ratchet.monitoring import SCORED_POLICIES, observe
 from ratchet.spec.types import Feature
 from ratchet.training import build_profile
 from ratchet.window import Window
@@ -104,14 +103,12 @@ def test_observe_without_labels_writes_nulls_never_nan(watched: FakeLake):
         assert table.column(column).null_count == table.num_rows
 
 
-def test_observe_without_champion_has_no_drift_and_asks_for_a_first_model(fake_lake: FakeLake):
+def test_observe_without_champion_has_no_drift(fake_lake: FakeLake):
     fake_lake.score(FIRST, {"rule": answers()}, champion=None)
     observation = observe(fake_lake.spec, FIRST, fake_lake.settings)
     drift = pd.read_parquet(fake_lake.lake.monitoring / "drift" / f"{FIRST.key}.parquet")
     assert drift.empty
     assert observation.champion is observation.prediction_drift is observation.realised is None
-    decision = decide_retraining(observation, fake_lake.spec)
-    assert (decision.verdict, decision.evidence["reason"]) == ("requested", "first_model")
 
 
 def test_observe_without_champion_needs_no_predictions(fake_lake: FakeLake):
@@ -137,14 +134,3 @@ def test_observe_counts_labels_that_matured_after_the_last_training(watched: Fak
     watched.happen(SECOND, [True] * 40, known_after=timedelta(days=8))  # after SECOND
     observation = observe(spec, SECOND, watched.settings)
     assert (observation.last_training, observation.new_labels) == (FIRST.key, 20)
-
-
-@pytest.mark.parametrize(
-    "shift, verdict, reason", [(0.0, "held", None), (0.3, "requested", "prediction_drift")]
-)
-def test_decide_retraining_planted_prediction_shift_is_found(
-    watched: FakeLake, spec: Spec, shift: float, verdict: str, reason: str | None
-):
-    run_week(watched, FIRST, shift)
-    decision = decide_retraining(observe(watched.spec, FIRST, watched.settings), watched.spec)
-    assert (decision.verdict, decision.evidence["reason"]) == (verdict, reason)

@@ -6,9 +6,10 @@ from model_lake import FIRST, SECOND, THIRD, ModelLake
 
 from ratchet.evaluation import judge, load_evidence
 from ratchet.ledger import Ledger
-from ratchet.monitoring import Observation, decide_retraining, observe
+from ratchet.monitoring import Observation, observe
 from ratchet.registry import promote, register
 from ratchet.reporting import summarise
+from ratchet.retraining import decide_once, gather
 from ratchet.serving import score
 
 WEEK = 420  # flights
@@ -40,7 +41,7 @@ def champion_lake(trained_lake: ModelLake, monkeypatch: pytest.MonkeyPatch) -> M
 def week(lake: ModelLake, window) -> Observation:
     score(lake.spec, window, lake.settings)
     observation = observe(lake.spec, window, lake.settings)
-    Ledger(lake.lake.ledger).record(decide_retraining(observation, lake.spec))
+    decide_once(lake.spec, window, lake.settings)
     return observation
 
 
@@ -65,7 +66,7 @@ def test_watch_same_world_as_in_training_holds_and_pays(champion_lake: ModelLake
     assert all((summary.saved_per_unit(other) or 0) > 0 for other in ("rule", "never", "always"))
 
 
-def test_watch_shifted_world_asks_for_retraining_and_names_the_features(champion_lake: ModelLake):
+def test_watch_shifted_world_names_the_features_and_asks_nothing_without_proof(champion_lake):
     lake = champion_lake
     storm = lake.rows[lake.spec.gold.decided_at] >= pd.Timestamp(SECOND.start.replace(tzinfo=None))
     lake.rows.loc[storm, ["origin_mean_delay_min", "wind_speed_mph"]] += 2
@@ -75,5 +76,7 @@ def test_watch_shifted_world_asks_for_retraining_and_names_the_features(champion
         "origin_mean_delay_min",
         "wind_speed_mph",
     }
-    decision = decide_retraining(observation, lake.spec)
-    assert (decision.verdict, decision.evidence["reason"]) == ("requested", "prediction_drift")
+    situation = gather(lake.spec, SECOND, lake.settings)
+    assert [alarm.reason for alarm in situation.alarms] == ["drift"]
+    assert situation.proof is None  # no cohort has all its labels yet
+    assert decide_once(lake.spec, SECOND, lake.settings).verdict == "held"
