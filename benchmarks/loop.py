@@ -10,6 +10,7 @@ from typing import Any, get_args
 from ratchet.evaluation import evaluate, judge, load_evidence
 from ratchet.feeds import land
 from ratchet.feeds.sample_flights import write_flights_inbox
+from ratchet.incidents import judge_window
 from ratchet.ledger import Ledger
 from ratchet.monitoring import observe, watch
 from ratchet.orchestration.replay import windows
@@ -70,6 +71,7 @@ def run_window(
     timed("score", score, *stage)
     timed("observe", observe, *stage)
     timed("watch", watch, *stage)
+    timed("judge_window", judge_window, *stage)
     timed("watch_champion", watch_champion, *stage)
     timed("decide", decide_once, *stage)
     if waiting(*stage):

@@ -104,6 +104,10 @@ class ModelLake:
         self.lake.published.parent.mkdir(parents=True, exist_ok=True)
         with duckdb.connect(self.lake.published) as connection:
             connection.execute("create schema if not exists gold")
+            connection.execute("create schema if not exists control")
+            connection.execute(
+                'create or replace table control.held (table_name varchar, "window" varchar)'
+            )
             for table, frame in (
                 (gold.features_table, self.rows.drop(columns=labels)),
                 (gold.outcomes_table, self.rows[[gold.key, gold.decided_at, *labels]]),

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence, Set
 
+from ratchet.incidents import Finding, Incident, open_incidents, read_judged
 from ratchet.monitoring import Observation, observe
 from ratchet.retraining.past import trainings
 from ratchet.retraining.proof import prove
-from ratchet.retraining.record import Alarm, Situation
+from ratchet.retraining.record import Alarm, Reason, Situation
 from ratchet.settings import Settings
 from ratchet.spec import Spec
 from ratchet.window import Window
+
+_REASONS: dict[str, Reason] = {
+    "performance": "realised_performance",
+    "kpi": "kpi",
+    "estimate": "estimated_performance",
+    "feature_drift": "drift",
+    "prediction_drift": "drift",
+    "label_drift": "drift",
+    "multivariate_drift": "drift",
+}
+"""What a finding of a family is a reason for. Missing values and a slow service are no model's."""
 
 
 def gather(spec: Spec, window: Window, settings: Settings) -> Situation:
@@ -26,24 +38,77 @@ def gather(spec: Spec, window: Window, settings: Settings) -> Situation:
     from ratchet.warehouse import count_labels
 
     observation = observe(spec, window, settings)
-    alarms = tuple(_alarms(observation, spec))
+    incidents = open_incidents(spec, window, settings)
+    findings = read_judged(spec, window, settings)
+    alarms = alarms_of(observation, findings, incidents, spec)
     drifted = any(alarm.reason == "drift" for alarm in alarms)
     labels = count_labels(spec, window.end, settings)
     return Situation(
         observation=observation,
         alarms=alarms,
         proof=prove(spec, window, observation, settings) if drifted else None,
+        faults=tuple(
+            f"{incident.title} ({incident.id}): {incident.text}"
+            for incident in incidents
+            if incident.cause == "data"
+        ),
         matured_labels=sum(labels.values()),
         rare_labels=min(labels.values(), default=0) if spec.costs.label_type != "double" else None,
         past=trainings(spec, settings, window, with_costs=True),
     )
 
 
-def _alarms(observation: Observation, spec: Spec) -> Iterator[Alarm]:
-    """Yield what was found in the window."""
+def alarms_of(
+    observation: Observation,
+    findings: Sequence[Finding],
+    incidents: Sequence[Incident],
+    spec: Spec,
+) -> tuple[Alarm, ...]:
+    """Return the findings of a window that ask for a retraining.
+
+    What a fault of the data explains does not. A KPI does where it moved together with the model:
+    its finding belongs to an incident of a concept change.
+    """
+    explained = {
+        name: incident.cause
+        for incident in incidents
+        for name in (*incident.silenced, *incident.evidence)
+    }
+    found = [
+        _alarm(_REASONS[finding.family], finding)
+        for finding in findings
+        if finding.state == "found"
+        and finding.family in _REASONS
+        and explained.get(finding.name) != "data"
+        and (finding.family != "kpi" or explained.get(finding.name) == "concept")
+    ]
+    measured = {finding.family for finding in findings}
+    return (*found, *_by_limits(observation, measured, spec))
+
+
+def _alarm(reason: Reason, finding: Finding) -> Alarm:
+    assert finding.effect is not None
+    return Alarm(
+        reason=reason,
+        name=finding.name,
+        effect=finding.effect,
+        floor=finding.floor,
+        unit=finding.unit,
+        text=finding.text,
+    )
+
+
+def _by_limits(observation: Observation, measured: Set[str], spec: Spec) -> Iterator[Alarm]:
+    """Yield what is beyond a declared limit, of families of which nothing was measured."""
     limits = spec.retraining
     realised, expected = observation.realised, observation.expected_cost_per_unit
-    if realised and realised.window and realised.cost_per_unit is not None and expected is not None:
+    if (
+        "performance" not in measured
+        and expected is not None
+        and realised
+        and realised.window
+        and realised.cost_per_unit is not None
+    ):
         increase = realised.cost_per_unit - expected
         if increase > limits.max_cost_increase_per_unit:
             unit = f"{spec.costs.unit} per {spec.gold.unit}"
@@ -59,7 +124,9 @@ def _alarms(observation: Observation, spec: Spec) -> Iterator[Alarm]:
                 f"{limits.max_cost_increase_per_unit:g} more is too much.",
             )
     drift = observation.prediction_drift
-    if drift and drift.psi is not None and drift.psi >= limits.max_prediction_psi:
+    if "prediction_drift" in measured or drift is None or drift.psi is None:
+        return
+    if drift.psi >= limits.max_prediction_psi:
         yield Alarm(
             reason="drift",
             name="prediction_drift.psi",

@@ -16,7 +16,7 @@ from ratchet.settings import Settings
 from ratchet.spec import Spec
 from ratchet.window import Window
 
-SCRIPT = Path(__file__).with_name("killed_request.py")
+SCRIPT = Path(__file__).parents[1] / "killed_request.py"
 FIRST, SECOND, THIRD = (
     Window.parse(f"2013-03-{start}T0000--2013-03-{end}T0000")
     for start, end in [("08", "15"), ("15", "22"), ("22", "29")]

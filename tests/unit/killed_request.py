@@ -14,7 +14,7 @@ import signal
 import sys
 from pathlib import Path
 
-from test_policy import new_labels, observed
+from situations import new_labels, observed
 
 from ratchet.decision import Decision
 from ratchet.ledger import Ledger

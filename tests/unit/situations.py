@@ -1,0 +1,58 @@
+"""Weeks of a champion: what was observed in them, and what the policy looks at."""
+
+from ratchet.monitoring import Drift, Observation, Performance
+from ratchet.retraining import Situation
+from ratchet.window import Window
+
+WEEKS = [
+    Window.parse(f"2013-{start}T0000--2013-{end}T0000")
+    for start, end in [
+        ("02-15", "02-22"),
+        ("02-22", "03-01"),
+        ("03-01", "03-08"),
+        ("03-08", "03-15"),
+    ]
+]
+NOW = WEEKS[-1]
+
+
+def cohort(cost_per_unit: float | None) -> Performance:
+    return Performance(
+        window=WEEKS[-2].key,
+        policy="decision",
+        version="3",
+        total=100,
+        labelled=100,
+        total_cost=100 * (cost_per_unit or 0),
+        cost_per_unit=cost_per_unit,
+        metrics={},
+    )
+
+
+def observed(**changes: object) -> Observation:
+    """A quiet week of champion 3, with some changes."""
+    quiet = Observation(
+        use_case="flights",
+        window=NOW.key,
+        champion="3",
+        expected_cost_per_unit=23.0,
+        realised=cohort(23.0),
+        prediction_drift=Drift(
+            name="prediction", kind="prediction", state="ok", rows=6000, psi=0.02, missing_change=0
+        ),
+        drifted_features=(),
+        last_training=WEEKS[-2].key,
+        new_labels=10,
+    )
+    return quiet.model_copy(update=changes)
+
+
+def situation(**changes: object) -> Situation:
+    """A quiet week with enough of everything."""
+    quiet = Situation(observation=observed(), matured_labels=60_000, rare_labels=20_000)
+    return quiet.model_copy(update=changes)
+
+
+def new_labels(**changes: object) -> Situation:
+    """A week in which new labels ask for a retraining."""
+    return situation(observation=observed(new_labels=9000), **changes)
