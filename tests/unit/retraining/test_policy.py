@@ -42,6 +42,9 @@ def training(window: Window, outcome: str, reason: str = "new_labels", **more: o
     )
 
 
+PATIENT = {"cooldown_days": 1, "resume_after_days": 28}
+
+
 def with_policy(spec: Spec, **changes: object) -> Spec:
     return spec.model_copy(update={"retraining": spec.retraining.model_copy(update={**changes})})
 
@@ -142,7 +145,7 @@ def test_decide_what_is_not_known_is_no_reason(spec: Spec):
     ],
 )
 def test_decide_condition_that_is_not_met_holds_and_says_so(spec: Spec, limits, changes, name: str):
-    declared = with_policy(spec, **{"cooldown_days": 1, **limits})
+    declared = with_policy(spec, **{**PATIENT, **limits})
     decision = decide(new_labels(**changes), declared)
     assert decision.verdict == "held"
     assert unmet(decision) == [name]
@@ -166,7 +169,7 @@ def test_decide_condition_that_is_not_met_holds_and_says_so(spec: Spec, limits, 
     ],
 )
 def test_decide_condition_that_is_just_met_lets_the_retraining_begin(spec: Spec, limits, changes):
-    decision = decide(new_labels(**changes), with_policy(spec, **{"cooldown_days": 1, **limits}))
+    decision = decide(new_labels(**changes), with_policy(spec, **{**PATIENT, **limits}))
     assert decision.verdict == "requested", decision.reasons
 
 
@@ -194,6 +197,7 @@ def test_decide_stop_after_two_lost_is_lifted_by_what_is_declared(
 
 
 def test_ticket_of_a_stop_is_one_for_the_owner_however_long_it_lasts(spec: Spec):
+    spec = with_policy(spec, **PATIENT)
     decision = decide(new_labels(past=LOST), spec)
     told = ticket(decision, LOST, spec)
     assert told is not None
