@@ -192,7 +192,7 @@ def _score_window(spec: Spec, assets: Assets, after: Asset | None) -> DAG:
 
 
 def _monitor_champion(spec: Spec, assets: Assets, after: Asset | None) -> DAG:
-    """**Purpose** Compare what was decided with what happened, tell owners, and at level 2 act on it.
+    """**Purpose** Compare what was decided with what happened, tell owners, at level 2 act on it.
 
     **Reads** predictions, outcomes that have matured, and the champion's training profile.
     **Writes** realised cost and quality by cohort, signals, findings, incidents and what is told of
