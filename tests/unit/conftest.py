@@ -21,6 +21,7 @@ def fake_lake(spec: Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fa
     monkeypatch.setattr("ratchet.warehouse.read_outcomes", lake.read_outcomes, raising=False)
     monkeypatch.setattr("ratchet.warehouse.read_features", lake.read_features, raising=False)
     monkeypatch.setattr("ratchet.registry.champion_at", lake.champion_at)
+    monkeypatch.setattr("ratchet.registry.load_release", lake.load_release)
     return lake
 
 

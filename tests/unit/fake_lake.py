@@ -1,10 +1,11 @@
 """A small lake whose every number a test can work out by hand."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import pandas as pd
 
+from ratchet.problems import Expectations, Problem, problem_of
 from ratchet.settings import Lake, Settings
 from ratchet.spec import Spec
 from ratchet.window import Window
@@ -26,6 +27,8 @@ class FakeChampion:
     version: str
     expected_cost_per_unit: float
     profile: dict[str, object]
+    expectations: Expectations | None = None
+    problem: Problem | None = None
 
 
 @dataclass
@@ -37,6 +40,7 @@ class FakeLake:
     outcomes: list[dict[str, object]] = field(default_factory=list)
     features: dict[str, pd.DataFrame] = field(default_factory=dict)
     champion: FakeChampion | None = None
+    minutes_apart: float = 1.0
 
     @property
     def lake(self) -> Lake:
@@ -89,11 +93,20 @@ class FakeLake:
                 }
             )
 
+    def happen_each(self, window: Window, labels: list[bool], known_after: timedelta) -> None:
+        """Let each label become known so long after its own flight was decided on."""
+        first = len(self.outcomes)
+        self.happen(window, labels)
+        for outcome in self.outcomes[first:]:
+            decided_at = outcome[self.spec.gold.decided_at]
+            assert isinstance(decided_at, datetime)
+            outcome[self.spec.gold.label_known_at] = decided_at + known_after
+
     def key(self, window: Window, number: int) -> str:
         return f"{window.start:%m%d}-{number:05d}"
 
     def moment(self, window: Window, number: int) -> datetime:
-        return window.start.replace(tzinfo=None) + timedelta(minutes=number)
+        return window.start.replace(tzinfo=None) + timedelta(minutes=number * self.minutes_apart)
 
     def read_outcomes(
         self, spec: Spec, decided: Window, known_by: datetime, settings: Settings
@@ -112,6 +125,11 @@ class FakeLake:
 
     def read_features(self, spec: Spec, window: Window, settings: Settings) -> pd.DataFrame:
         return self.features[window.key]
+
+    def load_release(self, spec: Spec, version: str, settings: Settings) -> FakeChampion:
+        assert self.champion
+        assert self.champion.version == version
+        return replace(self.champion, problem=problem_of(self.spec))
 
     def champion_at(self, spec: Spec, moment: datetime, settings: Settings) -> FakeChampion | None:
         return self.champion

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, FiniteFloat
 from ratchet.errors import EvidenceError
 from ratchet.ledger import Ledger
 from ratchet.monitoring.drift import Drift, compare
-from ratchet.monitoring.performance import Performance, realised, scored_windows
+from ratchet.monitoring.performance import Performance, realised, ripe_windows
 from ratchet.settings import Settings
 from ratchet.spec import Spec
 from ratchet.storage import atomic_path
@@ -26,6 +26,7 @@ _COHORTS = pa.schema(
     {
         "observed_window": pa.string(),
         "cohort": pa.string(),
+        "age_days": pa.float64(),
         "policy": pa.string(),
         "version": pa.string(),
         "labelled": pa.int64(),
@@ -54,9 +55,9 @@ class Observation(BaseModel):
     """What was observed at a window's end.
 
     `champion` is the version that answered in the window, None before the first one.
-    `realised` is its newest mature cohort: one whose labels are all in, or as old as the spec's
-    `monitoring.label_wait_days`. `new_labels` counts those that became known after
-    `last_training`, a window's key.
+    `realised` is its newest mature cohort: all decisions are at least `monitoring.label_wait_days`
+    old, and of each the label counts if it was known at that age. `new_labels` counts those that
+    became known after `last_training`, a window's key.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -75,9 +76,10 @@ class Observation(BaseModel):
 def observe(spec: Spec, window: Window, settings: Settings) -> Observation:
     """Observe a window; write `cohorts` and `drift` to the lake's monitoring folder.
 
-    Looks at the window and at earlier ones whose labels may have changed since the last
-    observation, so a window costs the same in the first week and in the last. Depends on nothing
-    that became known, or was promoted, later than the window: running it again writes the same.
+    A cohort of predictions is observed once at each of the spec's `monitoring.maturities`, in the
+    window in which its last decision reaches that age, so a window costs the same in the first week
+    and in the last. Depends on nothing that became known, or was promoted, later than the window:
+    running it again writes the same.
 
     Raises
     ------
@@ -100,10 +102,12 @@ def observe(spec: Spec, window: Window, settings: Settings) -> Observation:
                 **cohort.metrics,
                 "observed_window": window.key,
                 "cohort": cohort.window,
+                "age_days": age,
                 "matured_share": cohort.labelled / cohort.total,
-                "is_mature": _is_mature(cohort, window, spec),
+                "is_mature": age == spec.monitoring.label_wait_days,
             }
-            for cohort in cohorts
+            for age, found in cohorts.items()
+            for cohort in found
         ],
     )
     version = champion.version if champion else None
@@ -115,9 +119,8 @@ def observe(spec: Spec, window: Window, settings: Settings) -> Observation:
     features = [d for d in drifts if d.kind != "prediction" and d.state == "drift"]
     mature = [
         cohort
-        for cohort in cohorts
+        for cohort in cohorts[spec.monitoring.label_wait_days]
         if (cohort.policy, cohort.version) == ("decision", version)
-        and _is_mature(cohort, window, spec)
     ]
     return Observation(
         use_case=spec.name,
@@ -132,28 +135,20 @@ def observe(spec: Spec, window: Window, settings: Settings) -> Observation:
     )
 
 
-def _cohorts(spec: Spec, window: Window, settings: Settings) -> list[Performance]:
-    wait = timedelta(days=spec.monitoring.label_wait_days)
-    open_windows = [
-        scored
-        for scored in scored_windows(spec, settings)
-        if window.start - wait < scored.end <= window.end
-    ]
-    if not open_windows:
-        return []
-    return realised(spec, open_windows, window.end, settings).measure("window", "policy")
+def _cohorts(spec: Spec, window: Window, settings: Settings) -> dict[float, list[Performance]]:
+    """Return what is known of the cohorts that reach an age in the window, by age in days."""
+    found: dict[float, list[Performance]] = {}
+    for days in spec.monitoring.maturities:
+        age = timedelta(days=days)
+        ripe = ripe_windows(spec, window, age, settings)
+        measured = realised(spec, ripe, window.end, settings, age) if ripe else None
+        found[days] = measured.measure("window", "policy") if measured else []
+    return found
 
 
 def _cohorts_schema(spec: Spec) -> pa.Schema:
     metrics = [pa.field(name, pa.float64()) for name in spec.costs.realised_metrics]
     return pa.schema([*_COHORTS, *metrics])
-
-
-def _is_mature(cohort: Performance, observed: Window, spec: Spec) -> bool:
-    wait = timedelta(days=spec.monitoring.label_wait_days)
-    assert cohort.window is not None
-    waited = Window.parse(cohort.window).end + wait <= observed.end
-    return cohort.labelled == cohort.total or waited
 
 
 def _drifts(spec: Spec, window: Window, champion: Release, settings: Settings) -> list[Drift]:

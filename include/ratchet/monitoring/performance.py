@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import duckdb
 import numpy as np
@@ -51,6 +51,18 @@ def scored_windows(spec: Spec, settings: Settings) -> list[Window]:
     """Return the windows that have predictions, oldest first."""
     folder = settings.lake(spec.name).predictions
     return sorted(Window.parse(path.stem) for path in folder.glob("*.parquet"))
+
+
+def ripe_windows(spec: Spec, window: Window, age: timedelta, settings: Settings) -> list[Window]:
+    """Return the scored windows whose last decision reaches an age in a window, oldest first.
+
+    Each window is ripe at an age exactly once, however long windows are.
+    """
+    return [
+        scored
+        for scored in scored_windows(spec, settings)
+        if window.start < scored.end + age <= window.end
+    ]
 
 
 @dataclass(frozen=True)
@@ -114,7 +126,11 @@ class Realised:
 
 
 def realised(
-    spec: Spec, windows: Sequence[Window], known_by: datetime, settings: Settings
+    spec: Spec,
+    windows: Sequence[Window],
+    known_by: datetime,
+    settings: Settings,
+    age: timedelta | None = None,
 ) -> Realised:
     """Join the predictions of `windows` with the labels known by `known_by`.
 
@@ -127,6 +143,9 @@ def realised(
         Scored windows, at least one.
     known_by
         Aware moment; labels that became known later do not count.
+    age
+        Labels that became known longer after their decision do not count either: of all rows,
+        those are counted that were as mature. By default rows of any maturity are.
 
     Raises
     ------
@@ -146,7 +165,7 @@ def realised(
         connection.register("outcomes", read_outcomes(spec, decided, known_by, settings))
         names = {"window_key": [window.key for window in windows]}
         roles = "select distinct {} from read_parquet($paths) order by all"
-        parameters = {"paths": [str(path) for path in paths]}
+        parameters: dict[str, Any] = {"paths": [str(path) for path in paths]}
         for column in ("role", "version"):
             found = connection.execute(roles.format(column), parameters).fetchall()
             names[f"{column}_name"] = [value for (value,) in found]
@@ -155,13 +174,17 @@ def realised(
         scored = connection.execute(
             f"""
             select "window"::window_key as "window", role::role_name as role,
-                version::version_name as version, is_decision, o."{gold.label}" as label,
+                version::version_name as version, is_decision, p."{gold.key}" as key,
+                p."{gold.decided_at}" as decided_at, o."{gold.label}" as label,
                 {", ".join(f"p.{name}" for name in spec.costs.columns)}
             from read_parquet($paths) as p
-            left join outcomes as o on p."{gold.key}" = o."{gold.key}"
+            left join outcomes as o
+                on p."{gold.key}" = o."{gold.key}"
+                and ($age is null
+                    or o."{gold.label_known_at}" <= p."{gold.decided_at}" + $age::interval)
             order by "window", role, p."{gold.key}"
             """,  # noqa: S608 - names come from the spec, which allows only [a-z0-9_]
-            parameters,
+            {**parameters, "age": age},
         ).df()
     _refuse_bad_rows(problem, scored, paths[0].parent)
     return Realised(problem, scored)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ratchet.monitoring.estimating import watch_estimates
 from ratchet.monitoring.signal import Signal, write_signals
 from ratchet.settings import Settings
 from ratchet.spec import Spec
@@ -11,7 +12,7 @@ from ratchet.window import Window
 
 Source = Callable[[Spec, Window, Settings], list[Signal]]
 
-SOURCES: dict[str, Source] = {}
+SOURCES: dict[str, Source] = {"estimates": watch_estimates}
 """By name. Each is a function of the spec, the window and what lies in the lake, and of no clock;
 it depends on nothing that became known, or was promoted, later than the window."""
 

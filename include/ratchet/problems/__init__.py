@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ratchet.problems.binary import Binary
 from ratchet.problems.estimators import import_factory, wrong_parameters
+from ratchet.problems.expectations import COST, Expectations, Learned, learn_expectations
 from ratchet.problems.multiclass import Multiclass
 from ratchet.problems.problem import Answers, Columns, Problem, fitted
 from ratchet.problems.ranking import Ranking
@@ -16,11 +17,15 @@ from ratchet.problems.segmentation import Segmentation
 from ratchet.spec import Spec
 
 __all__ = [
+    "COST",
     "Answers",
     "Columns",
+    "Expectations",
+    "Learned",
     "Problem",
     "fitted",
     "import_factory",
+    "learn_expectations",
     "problem_of",
     "wrong_parameters",
 ]

@@ -10,8 +10,19 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ratchet.errors import EvidenceError
+from ratchet.problems.expectations import Learned
 from ratchet.problems.problem import Answers, Columns, Problem, rate
 from ratchet.spec.costs import BinaryCosts
+from ratchet.statistics import (
+    Expected,
+    expect_mean,
+    expect_roc_auc,
+    recalibrate,
+    recalibration,
+    roc_auc_surprises,
+)
+
+_LABELS = ("positive", "negative")
 
 
 class Binary(Problem):
@@ -114,6 +125,43 @@ class Binary(Problem):
             return {name: rate(value) for name, value in _curves(answers, positive).items()}
         brier = rate(float(((answers - positive) ** 2).mean()))
         return {"roc_auc": None, "pr_auc": None, "brier": brier}
+
+    def learn(self, stored: pd.DataFrame, days: ArrayLike) -> Learned:
+        """Learn how to recalibrate the probabilities, if that is better on other days."""
+        knots = recalibration(self.answers_in(stored), stored["label"].to_numpy(bool), days)
+        return Learned(knots=knots)
+
+    def expect(self, stored: pd.DataFrame, learned: Learned) -> dict[str, Expected]:
+        """Expect cost, share of true labels, and scores, of which curves need two labels."""
+        said = self.answers_in(stored)
+        p = recalibrate(said, learned.knots)
+        expected = {name: expect_mean(p, *of) for name, of in self._counts(stored).items()}
+        if 0 < p.sum() < len(p):
+            expected["roc_auc"] = expect_roc_auc(p, said)
+        return expected
+
+    def surprises(self, stored: pd.DataFrame, learned: Learned) -> dict[str, NDArray[np.float64]]:
+        """Return what each label says more than its probability did, measure by measure."""
+        said, labels = self.answers_in(stored), stored["label"].to_numpy(bool)
+        p = recalibrate(said, learned.knots)
+        above = labels - p
+        found = {
+            name: above * np.subtract(*np.broadcast_arrays(*of))
+            for name, of in self._counts(stored).items()
+        }
+        if 0 < p.sum() < len(p) and 0 < labels.sum() < len(labels):
+            found["roc_auc"] = roc_auc_surprises(p, said, labels)
+        return found
+
+    def _counts(self, stored: pd.DataFrame) -> dict[str, tuple[Any, Any]]:
+        """Return what a row counts in each mean if its label is true, and if it is not."""
+        said = self.answers_in(stored)
+        positive, negative = (stored[f"cost_if_{each}"].to_numpy(float) for each in _LABELS)
+        return {
+            "cost_per_unit": (positive, negative),
+            "label_share": (1.0, 0.0),
+            "brier": ((1 - said) ** 2, said**2),
+        }
 
     def probabilities(
         self, answers: Answers, labels: pd.Series

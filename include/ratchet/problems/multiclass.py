@@ -10,8 +10,10 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ratchet.errors import EvidenceError
+from ratchet.problems.expectations import Learned
 from ratchet.problems.problem import Answers, Columns, Problem, is_finite, rate
 from ratchet.spec.costs import MulticlassCosts
+from ratchet.statistics import Expected, expect_class_mean
 
 _ROUNDING = 1e-6  # how far the sum of probabilities may be off 1
 
@@ -136,6 +138,30 @@ class Multiclass(Problem):
             "roc_auc": float(roc_auc_score(true, shares, multi_class="ovr", labels=codes)),
             "balanced_accuracy": float(balanced_accuracy_score(true, shares.argmax(axis=1))),
             "log_loss": float(log_loss(true, shares, labels=codes)),
+        }
+
+    def learn(self, stored: pd.DataFrame, days: ArrayLike) -> Learned:  # noqa: ARG002
+        """Take the probabilities as they are."""
+        return Learned()
+
+    def expect(self, stored: pd.DataFrame, learned: Learned) -> dict[str, Expected]:  # noqa: ARG002
+        """Expect the cost of the chosen classes, and whether they are the true ones."""
+        answers = self.answers_in(stored)
+        shares = answers / answers.sum(axis=1, keepdims=True)
+        chosen = self.target(stored["chosen_class"])
+        return {
+            "cost_per_unit": expect_class_mean(shares, self.matrix[:, chosen].T),
+            "right_share": expect_class_mean(shares, np.eye(len(self.costs.classes))[chosen]),
+        }
+
+    def surprises(self, stored: pd.DataFrame, learned: Learned) -> dict[str, NDArray[np.float64]]:
+        """Return what each label cost more than was expected of it, and how much righter it was."""
+        expected = self.expect(stored, learned)
+        right = (stored["chosen_class"] == stored["label"]).to_numpy(np.float64)
+        losses = self.losses_of(stored, stored["label"])
+        return {
+            "cost_per_unit": losses - expected["cost_per_unit"].rows,
+            "right_share": right - expected["right_share"].rows,
         }
 
     def probabilities(

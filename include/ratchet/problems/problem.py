@@ -13,7 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from ratchet.errors import EvidenceError, TrainingError
 from ratchet.problems.estimators import build_estimator
+from ratchet.problems.expectations import Learned
 from ratchet.spec import Spec
+from ratchet.statistics import Expected
 
 Answers = NDArray[Any]
 """What a model says, one row a unit: see the kind of problem."""
@@ -239,6 +241,37 @@ class Problem(ABC):
         stored
             What `decide` stored, with a column `label`; at least one row.
         """
+
+    # before labels are known
+
+    def learn(self, stored: pd.DataFrame, days: ArrayLike) -> Learned | None:  # noqa: ARG002
+        """Learn from labelled decisions what answers tell of their own errors; None if nothing.
+
+        Parameters
+        ----------
+        stored
+            What `decide` stored, with a column `label`; at least one row.
+        days : array-like, shape (n_rows,)
+            Day of each row.
+        """
+        return None
+
+    def expect(self, stored: pd.DataFrame, learned: Learned) -> dict[str, Expected]:  # noqa: ARG002
+        """Return what measures of stored decisions are expected to be, by name.
+
+        `cost_per_unit` is the first. Empty for kinds whose answers tell nothing of their errors.
+        """
+        return {}
+
+    def surprises(self, stored: pd.DataFrame, learned: Learned) -> dict[str, NDArray[np.float64]]:  # noqa: ARG002
+        """Return what each labelled row adds to realised measures, less what was expected of it.
+
+        Parameters
+        ----------
+        stored
+            What `decide` stored, with a column `label`.
+        """
+        return {}
 
     def probabilities(
         self,

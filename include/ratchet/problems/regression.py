@@ -10,8 +10,13 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ratchet.errors import EvidenceError
+from ratchet.problems.expectations import Errors, Learned
 from ratchet.problems.problem import Answers, Columns, Problem, is_finite, rate
 from ratchet.spec.costs import RegressionCosts
+from ratchet.statistics import Expected
+
+_BINS = 10
+"""Of answers, by size: deciles, as is customary."""
 
 
 class Regression(Problem):
@@ -70,6 +75,45 @@ class Regression(Problem):
         labels = stored["label"].to_numpy(np.float64)
         found = _errors(self.answers_in(stored), labels)
         return {name: rate(value) for name, value in found.items()}
+
+    def learn(self, stored: pd.DataFrame, days: ArrayLike) -> Learned:  # noqa: ARG002
+        """Learn how far answers of each size are off."""
+        answers = self.answers_in(stored)
+        edges = np.unique(np.quantile(answers, np.arange(1, _BINS) / _BINS))
+        bins = np.searchsorted(edges, answers, side="right")
+        means, variances = {}, {}
+        for name, values in self._losses(stored).items():
+            grouped = pd.Series(values).groupby(bins)
+            by_bin = pd.DataFrame({"mean": grouped.mean(), "variance": grouped.var(ddof=0)})
+            by_bin = by_bin.reindex(range(len(edges) + 1)).ffill().bfill()
+            means[name], variances[name] = tuple(by_bin["mean"]), tuple(by_bin["variance"])
+        return Learned(errors=Errors(edges=tuple(edges), means=means, variances=variances))
+
+    def expect(self, stored: pd.DataFrame, learned: Learned) -> dict[str, Expected]:
+        """Expect the errors that answers of the same size had.
+
+        References
+        ----------
+        The idea of NannyML's *Direct Loss Estimation (DLE)*, which learns the loss of a model's
+        answers by another model; here a step function of the answer, as it has to hold on a few
+        weeks of labels, and to be read by people.
+        """
+        assert learned.errors is not None
+        bins = np.searchsorted(learned.errors.edges, self.answers_in(stored), side="right")
+        return {
+            name: Expected(np.array(means)[bins], np.array(learned.errors.variances[name])[bins])
+            for name, means in learned.errors.means.items()
+        }
+
+    def surprises(self, stored: pd.DataFrame, learned: Learned) -> dict[str, NDArray[np.float64]]:
+        """Return how much further each answer was off than those of the same size were."""
+        expected = self.expect(stored, learned)
+        found = self._losses(stored).items()
+        return {name: values - expected[name].rows for name, values in found}
+
+    def _losses(self, stored: pd.DataFrame) -> dict[str, Answers]:
+        off = self.answers_in(stored) - stored["label"].to_numpy(np.float64)
+        return {"cost_per_unit": self.losses_of(stored, stored["label"]), "mae": np.abs(off)}
 
     def fortunes(self, answers: Answers, rows: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
         """Return by how much each answer is off, with and without its sign."""

@@ -18,12 +18,13 @@ import ratchet
 from ratchet.decision import Decision
 from ratchet.errors import ReleaseError
 from ratchet.explanations import EXPLANATIONS_FILE, Explanations, reasons
-from ratchet.problems import Problem, problem_of
+from ratchet.problems import Expectations, Problem, problem_of
 from ratchet.settings import PROJECT, Settings
 from ratchet.spec import Spec
 from ratchet.storage import write_new
 from ratchet.training import (
     CANDIDATE_FILE,
+    EXPECTATIONS_FILE,
     JUDGED_FILE,
     MODEL_FILE,
     PROFILE_FILE,
@@ -116,6 +117,13 @@ class Release(BaseModel):
         """What its training data looked like: see `ratchet.training.build_profile`."""
         profile: dict[str, Any] = json.loads(self.read(PROFILE_FILE))
         return profile
+
+    @property
+    def expectations(self) -> Expectations | None:
+        """What its answers let one expect; None where they tell nothing, or nobody had looked."""
+        if EXPECTATIONS_FILE not in self.manifest.files:
+            return None
+        return Expectations.model_validate_json(self.read(EXPECTATIONS_FILE))
 
     @property
     def problem(self) -> Problem:

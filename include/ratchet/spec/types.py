@@ -646,6 +646,41 @@ class Card(Model):
     limits: Sentences = Field(description="What is known to be wrong or missing in data or model.")
 
 
+class Estimate(Model):
+    """What is expected of answers before their labels are known, and how wrong that may be."""
+
+    max_gap_per_unit: float | None = Field(
+        default=None,
+        gt=0,
+        description="Realised cost per decision away from the estimated one, from which somebody "
+        "should look. By default retraining.max_cost_increase_per_unit.",
+    )
+    history_days: int = Field(
+        default=84,
+        ge=0,
+        description="Days of earlier cohorts that say, beside the release's holdout, by how much "
+        "days differ where nothing has changed. The median of their weeks counts, so that one odd "
+        "week does not.",
+    )
+    max_missing_share: Share = Field(
+        default=0.02,
+        description="Share of a cohort's labels that may be missing at label_wait_days. With more, "
+        "it is 'insufficient data': labels that are late are not like those that are known.",
+    )
+
+
+class LabelSample(Model):
+    """Which predictions people are asked to label by hand."""
+
+    rows: int = Field(default=200, gt=1, description="Predictions of a window to label by hand.")
+    bands: int = Field(
+        default=5,
+        gt=0,
+        description="Quantiles of the answer that are sampled from alike, within each declared "
+        "slice: rows whose label tells little are many, and weigh more each.",
+    )
+
+
 class Monitoring(Model):
     """What is watched."""
 
@@ -657,6 +692,33 @@ class Monitoring(Model):
     label_wait_days: int = Field(
         gt=0, description="Days after a window's end in which its last labels arrive."
     )
+    ages_days: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        default=(),
+        description="Days after a decision at which its label is looked at, before "
+        "label_wait_days. Performance is measured at each, by the labels known at that age, and "
+        "only compared at the same one.",
+    )
+    estimate: Estimate = Field(
+        default=Estimate(), description="Performance that is estimated without labels."
+    )
+    label_sample: LabelSample = Field(
+        default=LabelSample(), description="Predictions that people label by hand, each window."
+    )
+
+    @property
+    def maturities(self) -> tuple[float, ...]:
+        """All ages at which labels are looked at, in days; the last one is label_wait_days."""
+        return (*self.ages_days, float(self.label_wait_days))
+
+    @model_validator(mode="after")
+    def _ages_rise(self) -> Self:
+        ages = self.maturities
+        if list(ages) != sorted(set(ages)):
+            raise ValueError(
+                f"ages_days are {list(self.ages_days)}; let them rise, and stay below "
+                f"label_wait_days, {self.label_wait_days}"
+            )
+        return self
 
 
 class Bake(Model):

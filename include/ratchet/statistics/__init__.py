@@ -14,6 +14,23 @@ from ratchet.statistics.comparison import (
     compare_by_blocks,
     compare_by_cluster,
 )
+from ratchet.statistics.estimation import (
+    Dispersion,
+    Expected,
+    Gap,
+    Level,
+    compare_levels,
+    design_effect,
+    error_of,
+    expect_class_mean,
+    expect_mean,
+    expect_roc_auc,
+    measure_dispersion,
+    measure_gap,
+    measure_level,
+    reach_of,
+    roc_auc_surprises,
+)
 from ratchet.statistics.intervals import Interval, wilson_interval
 from ratchet.statistics.multiplicity import (
     benjamini_hochberg,
@@ -22,6 +39,7 @@ from ratchet.statistics.multiplicity import (
     level_per_look,
 )
 from ratchet.statistics.power import clusters_needed, detectable_difference
+from ratchet.statistics.recalibration import recalibrate, recalibration
 from ratchet.statistics.roc import Areas, compare_by_delong, delong, roc_auc_contributions
 from ratchet.statistics.slices import SliceDifference, compare_slices, shrink, variance_between
 
@@ -31,7 +49,11 @@ __all__ = [
     "Calibration",
     "ClusterSums",
     "Comparison",
+    "Dispersion",
+    "Expected",
+    "Gap",
     "Interval",
+    "Level",
     "Means",
     "SliceDifference",
     "benjamini_hochberg",
@@ -42,13 +64,26 @@ __all__ = [
     "compare_by_blocks",
     "compare_by_cluster",
     "compare_by_delong",
+    "compare_levels",
     "compare_slices",
     "delong",
+    "design_effect",
     "detectable_difference",
+    "error_of",
+    "expect_class_mean",
+    "expect_mean",
+    "expect_roc_auc",
     "holm",
     "level_per_look",
     "measure_calibration",
+    "measure_dispersion",
+    "measure_gap",
+    "measure_level",
+    "reach_of",
+    "recalibrate",
+    "recalibration",
     "roc_auc_contributions",
+    "roc_auc_surprises",
     "shrink",
     "spiegelhalter",
     "sum_by_cluster",

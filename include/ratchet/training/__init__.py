@@ -2,6 +2,7 @@
 
 from ratchet.training.candidate import (
     CANDIDATE_FILE,
+    EXPECTATIONS_FILE,
     HOLDOUT_FILE,
     JUDGED_FILE,
     MODEL_FILE,
@@ -23,6 +24,7 @@ from ratchet.training.weights import sample_weights
 
 __all__ = [
     "CANDIDATE_FILE",
+    "EXPECTATIONS_FILE",
     "HOLDOUT_FILE",
     "JUDGED_FILE",
     "MODEL_FILE",

@@ -21,6 +21,7 @@ from ratchet.spec import Spec
 from ratchet.storage import atomic_path
 from ratchet.training.candidate import (
     CANDIDATE_FILE,
+    EXPECTATIONS_FILE,
     HOLDOUT_FILE,
     JUDGED_FILE,
     MODEL_FILE,
@@ -30,6 +31,7 @@ from ratchet.training.candidate import (
     Judged,
     candidate_folder,
 )
+from ratchet.training.expecting import expect_from_holdout
 from ratchet.training.limits import memory_limited
 from ratchet.training.model import dump_model
 from ratchet.training.profile import build_profile
@@ -56,8 +58,8 @@ def train(
     searched for where the spec declares that; see `ratchet.training.search`.
 
     The model is not fitted again on the holdout before it is judged; see `refit`. Its folder in
-    the window's work folder holds the model, the record that is returned, the drift reference, and
-    its answers; running it again writes the same bytes.
+    the window's work folder holds the model, the record that is returned, the drift reference, its
+    answers, and what they let one expect of later ones; running it again writes the same bytes.
 
     Parameters
     ----------
@@ -118,6 +120,8 @@ def train(
             watched = pd.Series(columns[spec.costs.watched])
             _write(draft, spec, candidate, model, parts.train, watched)
             _write_answers(draft, spec, parts.holdout, columns)
+            if expectations := expect_from_holdout(problem, parts.holdout, columns, window.end):
+                (draft / EXPECTATIONS_FILE).write_text(expectations.model_dump_json(indent=1))
             (draft / TIMING_FILE).write_text(json.dumps(timing))
     return candidate
 
@@ -128,7 +132,8 @@ def refit(spec: Spec, window: Window, judged: Path, to: Path, settings: Settings
     Its parameters, seed and preparation are the same; only the rows of the holdout, and those that
     matured during it, are added. The new folder is like a candidate's, with the judged model beside
     the refitted one. Drift of the answers is still measured against those that the judged model
-    gave to the holdout: the refitted one has learned the holdout's labels.
+    gave to the holdout, and what is expected of answers is what these let one expect: the refitted
+    one has learned the holdout's labels.
 
     Parameters
     ----------
@@ -172,6 +177,8 @@ def refit(spec: Spec, window: Window, judged: Path, to: Path, settings: Settings
             _write(draft, spec, candidate, model, rows, watched)
             _write_answers(draft, spec, holdout, columns)
             (draft / JUDGED_FILE).write_bytes(content)
+            if (judged / EXPECTATIONS_FILE).exists():
+                shutil.copyfile(judged / EXPECTATIONS_FILE, draft / EXPECTATIONS_FILE)
             (draft / TIMING_FILE).write_text(json.dumps(timing))
     return candidate
 

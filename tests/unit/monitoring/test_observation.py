@@ -51,18 +51,22 @@ def cohorts(lake: FakeLake, window: Window) -> pd.DataFrame:
     return pd.read_parquet(lake.lake.monitoring / "cohorts" / f"{window.key}.parquet")
 
 
-def test_observe_partly_matured_week_is_kept_apart_from_the_mature_one(watched: FakeLake):
+def test_observe_looks_at_each_cohort_once_at_each_age(watched: FakeLake):
+    """Of labels that are known in the end, half were known after half a day."""
     for window in (FIRST, SECOND):
         run_week(watched, window)
-    watched.happen(FIRST, [i % 4 == 0 for i in range(ROWS)])
-    watched.happen(SECOND, [i % 2 == 0 for i in range(ROWS // 2)])
+    watched.happen(FIRST, [i % 4 == 0 for i in range(ROWS // 2)])
+    late = [i % 2 == 0 for i in range(ROWS)]
+    watched.happen(FIRST, late, known_after=timedelta(days=2))
+    watched.outcomes = watched.outcomes[: ROWS // 2] + watched.outcomes[ROWS:]
     observation = observe(watched.spec, SECOND, watched.settings)
-    decided = cohorts(watched, SECOND).query("policy == 'decision'").set_index("cohort")
-    assert decided["matured_share"].to_dict() == {FIRST.key: 1.0, SECOND.key: 0.5}
-    assert decided["is_mature"].to_dict() == {FIRST.key: True, SECOND.key: False}
+    found = cohorts(watched, SECOND).query("policy == 'decision'").set_index("age_days")
+    assert set(found["cohort"]) == {FIRST.key}
+    assert found["matured_share"].to_dict() == {0.5: 0.5, 1.0: 0.5, 3.0: 1.0}
+    assert found["is_mature"].to_dict() == {0.5: False, 1.0: False, 3.0: True}
     assert observation.realised is not None
     assert observation.realised.window == FIRST.key
-    assert observation.realised.cost_per_unit == decided.loc[FIRST.key, "cost_per_unit"]
+    assert observation.realised.cost_per_unit == found.loc[3.0, "cost_per_unit"]
 
 
 def test_observe_label_that_never_comes_does_not_keep_a_cohort_open(watched: FakeLake):
@@ -74,11 +78,11 @@ def test_observe_label_that_never_comes_does_not_keep_a_cohort_open(watched: Fak
     assert (observation.realised.window, observation.realised.labelled) == (FIRST.key, ROWS - 1)
 
 
-def test_observe_looks_no_further_back_than_labels_can_change(watched: FakeLake):
+def test_observe_looks_at_no_cohort_that_has_been_looked_at(watched: FakeLake):
     for window in WEEKS:
         run_week(watched, window)
     observe(watched.spec, THIRD, watched.settings)
-    assert set(cohorts(watched, THIRD)["cohort"]) == {SECOND.key, THIRD.key}
+    assert set(cohorts(watched, THIRD)["cohort"]) == {SECOND.key}
 
 
 def test_observe_old_window_again_does_not_see_later_ones(watched: FakeLake):
@@ -96,9 +100,11 @@ def test_observe_old_window_again_does_not_see_later_ones(watched: FakeLake):
 
 def test_observe_without_labels_writes_nulls_never_nan(watched: FakeLake):
     run_week(watched, FIRST)
-    observe(watched.spec, FIRST, watched.settings)
-    table = pq.read_table(watched.lake.monitoring / "cohorts" / f"{FIRST.key}.parquet")
-    assert table.num_rows == len(SCORED_POLICIES) + len(watched.spec.costs.policies)
+    run_week(watched, SECOND)
+    observe(watched.spec, SECOND, watched.settings)
+    table = pq.read_table(watched.lake.monitoring / "cohorts" / f"{SECOND.key}.parquet")
+    policies = len(SCORED_POLICIES) + len(watched.spec.costs.policies)
+    assert table.num_rows == policies * len(watched.spec.monitoring.maturities)
     for column in ("cost_per_unit", "roc_auc", "pr_auc", "brier"):
         assert table.column(column).null_count == table.num_rows
 

@@ -10,6 +10,7 @@ from three_weeks import LATER
 
 from ratchet.incidents import open_incidents
 from ratchet.monitoring import observe
+from ratchet.monitoring.estimating import watch_estimates
 from ratchet.quality import Finding, write_findings
 from ratchet.serving import score
 from ratchet.settings import Settings
@@ -34,6 +35,7 @@ def written(model_lake, three_weeks, flights_spec) -> dict[str, Path]:
     """Return a file that a stage wrote, by the folder that gold shows."""
     score(model_lake.spec, FIRST, model_lake.settings)
     observe(model_lake.spec, FIRST, model_lake.settings)
+    watch_estimates(model_lake.spec, FIRST, model_lake.settings)
     looked = Finding(check="volume", subject="weather", state="ok", rows=5, text="as ever")
     write_findings(flights_spec, FIRST, "volume", [looked], model_lake.settings)
     blocking.begin(flights_spec, FIRST, "gold", model_lake.settings)
@@ -46,6 +48,7 @@ def written(model_lake, three_weeks, flights_spec) -> dict[str, Path]:
     return {
         "predictions": root / "predictions" / f"{FIRST.key}.parquet",
         "monitoring/cohorts": root / "monitoring" / "cohorts" / f"{FIRST.key}.parquet",
+        "monitoring/estimates": root / "monitoring" / "estimates" / f"{FIRST.key}.parquet",
         "monitoring/drift": root / "monitoring" / "drift" / f"{FIRST.key}.parquet",
         "monitoring/results": next(built.glob(f"results/{LATER[-1].key}.gold.*.parquet")),
         "monitoring/failed_rows": next(built.glob(f"failed_rows/{LATER[-1].key}.gold.*.parquet")),

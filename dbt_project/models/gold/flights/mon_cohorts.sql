@@ -3,9 +3,11 @@
 select
     observed_window,
     cohort,
+    age_days,
     policy,
     version,
     labelled,
+    total - labelled as missing,
     total,
     matured_share,
     is_mature,
