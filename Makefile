@@ -1,6 +1,6 @@
 # Everything a person types. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help demo replay approve refuse env dev lint test gate-trial catalogue mlflow lock clean
+.PHONY: help demo replay approve refuse env dev lint test gate-trial monitoring-trial catalogue mlflow lock clean
 SHELL := bash
 
 VENV := .venv
@@ -70,6 +70,9 @@ test: dev ## Run all tests, in two processes
 
 gate-trial: env ## Measure how often the gate errs: bad, better and equal candidates on flights
 	@cd benchmarks && ../$(BIN)/python gate_trial.py
+
+monitoring-trial: env ## Measure how often monitoring errs: false alarms a year, delay by size of shift
+	@cd benchmarks && ../$(BIN)/python monitoring.py
 
 catalogue: env ## Write one page on all tables: owners, state, lineage, and who uses a column
 	@$(BIN)/ratchet catalogue
