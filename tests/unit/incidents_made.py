@@ -115,7 +115,7 @@ def seen(window: Window, *found: Evidence, **changes: object) -> Seen:
         "performance.realised_cost",
         "kpi.level",
         "service.latency",
-        "service.down",
+        "service.errors",
     }
     plain = {
         "window": window.key,

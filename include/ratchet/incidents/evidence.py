@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
@@ -28,6 +29,7 @@ Leaf = tuple[str, str]
 Kind = Literal["fault", "news", "finding"]
 
 NONE: frozenset[Leaf] = frozenset()
+_OF_FEATURES = ("staleness", "fallback", "volume")  # rules of service that a feed may be behind
 
 
 class Evidence(BaseModel):
@@ -259,12 +261,13 @@ def _of_tests(
 
 
 def _of_finding(finding: Finding, spec: Spec, lineage: Lineage) -> Evidence:
-    assert finding.effect is not None
-    assert finding.null_limit is not None
-    limit = max(finding.floor, finding.null_limit)
+    limit = _limit(finding)
     severity = _severity(finding, spec)
-    leaves = lineage.leaves(finding.subject, finding.column)
+    # a slow machine has nothing to do with the data that it works on
+    is_apart = finding.family == "service" and not finding.rule.startswith(_OF_FEATURES)
+    leaves = NONE if is_apart else lineage.leaves(finding.subject, finding.column)
     home = lineage.home(leaves) if finding.column else spec.name
+    value, threshold = _compared(finding, limit)
     return Evidence(
         kind="finding",
         name=finding.name,
@@ -277,15 +280,34 @@ def _of_finding(finding: Finding, spec: Spec, lineage: Lineage) -> Evidence:
         home=home,
         owner=_owner(finding, home, spec),
         severity=severity,
-        weight=finding.effect / limit,
+        weight=(finding.effect or 0) / limit,
         rows=finding.rows,
-        value=finding.effect if finding.value is None else finding.value,
-        threshold=limit,
+        value=value,
+        threshold=threshold,
         unit=finding.unit,
         direction=finding.direction,
         is_verify=finding.family == "kpi" and finding.direction == "up" and severity != "page",
         text=finding.text,
     )
+
+
+def _limit(finding: Finding) -> float:
+    assert finding.null_limit is not None
+    return max(finding.floor, finding.null_limit)
+
+
+def _compared(finding: Finding, limit: float) -> tuple[float | None, float]:
+    """Return what was measured and what it had to stay within, on the scale of the measure.
+
+    Where the effect is no difference of the two, it is itself what is compared.
+    """
+    value, expected, effect = finding.value, finding.expected, finding.effect
+    assert effect is not None
+    if value is None or expected is None:
+        return effect, limit
+    if not math.isclose(abs(value - expected), effect, rel_tol=1e-6, abs_tol=1e-9):
+        return effect, limit
+    return value, expected + (limit if value >= expected else -limit)
 
 
 def _severity(finding: Finding, spec: Spec) -> Severity:

@@ -115,7 +115,7 @@ class Alerts(Model):
         "window, from which somebody is woken. Leave out where no cost is worth that.",
     )
     page_rules: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
-        default=("service.down", "service.errors", "kpi.guardrail*"),
+        default=("service.errors", "kpi.guardrail"),
         description="Rules whose findings wake somebody, as <family>.<rule>; * stands for any text."
         " What keeps the model from deciding does so in any case.",
     )

@@ -12,7 +12,7 @@ from ratchet.spec import Spec
 from ratchet.window import Window
 
 TICKET = evidence("kpi.level", "departures", severity="ticket")
-PAGE = evidence("service.down", "scoring", severity="page")
+PAGE = evidence("service.errors", "scoring", severity="page")
 NEWS = evidence("feature_drift.ks", "feat_flights", column="origin")
 
 

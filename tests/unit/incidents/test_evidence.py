@@ -135,9 +135,9 @@ def test_see_model_pages_from_the_declared_cost_on(
 @pytest.mark.parametrize(
     ("changes", "severity"),
     [
-        ({"family": "service", "rule": "down"}, "page"),
+        ({"family": "service", "rule": "errors"}, "page"),
         ({"family": "service", "rule": "latency"}, "ticket"),
-        ({"family": "kpi", "rule": "guardrail_cancelled"}, "page"),
+        ({"family": "kpi", "rule": "guardrail"}, "page"),
         ({"family": "kpi", "rule": "level"}, "ticket"),
     ],
 )
@@ -146,6 +146,36 @@ def test_see_consequence_decides_on_the_severity(
 ):
     (found,) = measured(spec, settings, signal(column=None, **changes))
     assert found.severity == severity
+
+
+@pytest.mark.parametrize(
+    ("changes", "compared"),
+    [
+        ({"value": 0.5, "expected": 0.0, "effect": 0.5}, (0.5, 0.1)),  # a distance
+        ({"value": 26.0, "expected": 23.0, "effect": 3.0}, (26.0, 23.1)),
+        ({"value": 20.0, "expected": 23.0, "effect": 3.0}, (20.0, 22.9)),
+        ({"value": 600.0, "expected": 300.0, "effect": 1.0}, (1.0, 0.1)),  # a relative change
+        ({"value": None, "expected": None, "effect": 3.0}, (3.0, 0.1)),
+    ],
+)
+def test_see_value_and_threshold_are_on_one_scale(
+    spec: Spec, settings: Settings, changes: dict, compared: tuple[float, float]
+):
+    kpi = signal(family="kpi", rule="level", subject="departures", column=None, **changes)
+    (found,) = measured(spec, settings, kpi)
+    assert (found.value, found.threshold) == pytest.approx(compared)
+
+
+def test_see_slow_service_goes_back_to_no_feed_and_stale_features_do(
+    spec: Spec, settings: Settings
+):
+    both = [
+        signal(family="service", rule=rule, subject="scoring", column=None)
+        for rule in ("latency", "staleness")
+    ]
+    slow, stale = measured(spec, settings, *both)
+    assert slow.leaves == frozenset()
+    assert ("weather", "temperature_f") in stale.leaves
 
 
 def test_see_drift_never_pages_however_large(spec: Spec, settings: Settings):
