@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from incidents_made import graph_of
 from three_weeks import LATER
 
 from ratchet.quality import Finding, read_findings, write_findings
@@ -82,3 +83,23 @@ def test_feed_at_fault_blocks_its_own_tables_and_lets_others_land(run, flights_i
     assert fault.name == "landing:weather"
     checked = read_findings(flights_spec, two_days, run.settings, blocking=False)
     assert {f.subject for f in checked if f.state == "ok"} == set(flights_spec.feeds) - {"weather"}
+
+
+def test_owners_are_told_once_why_the_features_are_blocked(
+    blocked, flights_spec, monkeypatch, caplog
+):
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    graph = graph_of(flights_spec)
+    monkeypatch.setattr("ratchet.lineage.load_graph", lambda *_: graph)
+    with pytest.raises(AirflowSkipException, match="not blocked"):
+        blocked("notify_of_blocks", LATER[0])
+    with pytest.raises(AirflowSkipException):
+        blocked("publish_gold", LAST)
+    with caplog.at_level("WARNING"):
+        facts, _ = blocked("notify_of_blocks", LAST)
+    assert facts == {"open": ["data:weather"], "sent": 2}
+    assert "[page] Data fault in weather (opened, " in caplog.text
+    assert "miles, not metres" in caplog.text
+    again, _ = blocked("notify_owners", LAST)
+    assert again == {"open": ["data:weather"], "sent": 0}

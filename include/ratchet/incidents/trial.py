@@ -103,7 +103,7 @@ class Harmless:
     def found_at_most(self) -> float:
         """Upper end of the 95 % interval of findings a year (Wilson)."""
         _, high = wilson_interval(self.found, self.tests, 0.95)
-        return high * self.tests / self.years
+        return float(high) * self.tests / self.years
 
 
 @dataclass(frozen=True)
