@@ -21,8 +21,9 @@ LastGood = Callable[[Evidence], str | None]
 RANK: dict[Severity | None, int] = {None: 0, "digest": 1, "ticket": 2, "page": 3}
 RECOVERY = "recovery"  # who resolved what did not come back
 
+_GAP = "estimate.gap"  # the one rule that tells harder days from features that mean something else
 _MODEL = ("performance", "estimate")
-_WHOLE = ("prediction_drift", "label_drift", "multivariate_drift")  # of no single feature
+_WHOLE = (*_MODEL, "prediction_drift", "label_drift", "multivariate_drift")  # of no single feature
 
 
 class Incident(BaseModel):
@@ -89,9 +90,10 @@ def group(seen: Seen, open_before: Iterable[Incident], spec: Spec) -> list[Group
     """Sort all that is wrong in a window by its cause.
 
     A broken feed explains whatever goes back to it, a broken column what goes back to that column.
-    Otherwise a model that does worse is a concept change, whatever else moved with it; and what
-    moved without any of that is drift, by the feed that it comes from. An open incident explains
-    what it would if it had begun in this window.
+    Otherwise a model that costs other than its answers let one expect, or does worse where nobody
+    can tell what to expect, is a concept change, whatever else moved with it. What moved without
+    any of that is drift, by the feed that it comes from, and so is a cost that was to be expected.
+    An open incident explains what it would if it had begun in this window.
     """
     known = {incident.fingerprint: incident for incident in open_before}
     broken = {f: set(i.columns) for f, i in known.items() if i.cause == "data"}
@@ -113,10 +115,11 @@ def group(seen: Seen, open_before: Iterable[Incident], spec: Spec) -> list[Group
         else:
             rest.append(evidence)
     concept = f"concept:{spec.name}"
-    is_concept = concept in known or any(e.family in _MODEL for e in rest)
+    gaps = {e.name for e in rest if e.family in _MODEL and _is_gap(e, seen)}
+    is_concept = concept in known or bool(gaps)
     moved = _drifts(rest, known, spec)
     for evidence in rest:
-        if evidence.family in _MODEL:
+        if evidence.name in gaps or (is_concept and evidence.family in _MODEL):
             own.setdefault(concept, []).append(evidence)
         elif evidence.family == "service":
             own.setdefault(f"service:{evidence.subject}", []).append(evidence)
@@ -130,6 +133,10 @@ def group(seen: Seen, open_before: Iterable[Incident], spec: Spec) -> list[Group
         Group(fingerprint=f, own=tuple(own.get(f, ())), silenced=tuple(silenced.get(f, ())))
         for f in sorted(own.keys() | silenced.keys())
     ]
+
+
+def _is_gap(evidence: Evidence, seen: Seen) -> bool:
+    return evidence.source == _GAP or _GAP not in seen.judged
 
 
 def _columns(evidence: Evidence) -> set[str]:

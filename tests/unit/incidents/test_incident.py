@@ -91,6 +91,19 @@ def test_step_worse_model_without_a_fault_is_a_concept_change_and_no_fault(spec:
     assert set(found.silenced) == {KPI.name, drift("delay_min", "movements").name}
 
 
+def test_step_cost_that_was_to_be_expected_is_drift_and_one_that_was_not_a_concept_change(
+    spec: Spec,
+):
+    """A storm that the features tell of raises what is expected as well: there is no gap."""
+    judged = frozenset({"estimate.gap", "performance.realised_cost", "feature_drift.ks"})
+    gap = evidence("estimate.gap", "champion", severity="ticket")
+    storm = drift("delay_min", "movements")
+    harder = only(fold(spec, seen(FIRST, COST, storm, judged=judged)))
+    assert (harder.fingerprint, harder.severity) == ("drift:movements", "ticket")
+    other = only(fold(spec, seen(FIRST, COST, gap, storm, judged=judged)))
+    assert (other.fingerprint, other.silenced) == ("concept:flights", (storm.name,))
+
+
 def test_step_news_alone_is_drift_by_feed_for_the_digest(spec: Spec):
     news = drift("carrier", "schedules", "data.segment_appeared", kind="news")
     whole = evidence("prediction_drift.ks", "champion", severity="ticket")
