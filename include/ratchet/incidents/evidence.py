@@ -152,8 +152,9 @@ class Lineage:
             return self.features[column]
         if column in aged:
             return frozenset().union(*(self.features[name] for name in aged[column].features))
-        if f"gold.{subject}" in self._graph.models:
-            return self.of_table(f"gold.{subject}")
+        table = spec.kpis[subject].table if subject in spec.kpis else subject
+        if f"gold.{table}" in self._graph.models:
+            return self.of_table(f"gold.{table}")
         return frozenset().union(*self.features.values())
 
     def of_table(self, table: str) -> frozenset[Leaf]:
@@ -286,7 +287,7 @@ def _of_finding(finding: Finding, spec: Spec, lineage: Lineage) -> Evidence:
         threshold=threshold,
         unit=finding.unit,
         direction=finding.direction,
-        is_verify=finding.family == "kpi" and finding.direction == "up" and severity != "page",
+        is_verify=finding.family == "kpi" and severity != "page" and not _is_worse(finding, spec),
         text=finding.text,
     )
 
@@ -310,6 +311,12 @@ def _compared(finding: Finding, limit: float) -> tuple[float | None, float]:
     return value, expected + (limit if value >= expected else -limit)
 
 
+def _is_worse(finding: Finding, spec: Spec) -> bool:
+    """Return whether a KPI moved to the bad: of one that is not declared, if it fell."""
+    kpi, direction = spec.kpis.get(finding.subject), finding.direction or "down"
+    return kpi.is_worse(direction) if kpi else direction == "down"
+
+
 def _severity(finding: Finding, spec: Spec) -> Severity:
     """Return what follows from a finding by itself; drift is never more than news for a digest."""
     alerts = spec.alerts
@@ -331,5 +338,5 @@ def _owner(finding: Finding, home: str, spec: Spec) -> Owner:
     if finding.family in ("performance", "estimate"):
         return owners.concept or spec.owner
     if finding.family == "kpi":
-        return spec.owner
+        return spec.owner_of_kpi(finding.subject)
     return owners.drift or (spec.owner_of(home) if home in spec.feeds else spec.owner)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ratchet.monitoring.estimating import watch_estimates
+from ratchet.monitoring.kpi import watch_kpis
 from ratchet.monitoring.signal import Signal, write_signals
 from ratchet.settings import Settings
 from ratchet.spec import Spec
@@ -12,7 +13,7 @@ from ratchet.window import Window
 
 Source = Callable[[Spec, Window, Settings], list[Signal]]
 
-SOURCES: dict[str, Source] = {"estimates": watch_estimates}
+SOURCES: dict[str, Source] = {"estimates": watch_estimates, "kpi": watch_kpis}
 """By name. Each is a function of the spec, the window and what lies in the lake, and of no clock;
 it depends on nothing that became known, or was promoted, later than the window."""
 

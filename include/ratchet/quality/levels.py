@@ -9,7 +9,7 @@ import pandas as pd
 
 from ratchet.quality.finding import Finding
 from ratchet.quality.rows import FeedRows
-from ratchet.quality.tails import robust_spread, t_limit
+from ratchet.statistics import robust_spread, t_limit
 
 CHECK = "unit_slip"
 MIN_ROWS = 10  # of a group in a day: a median that a few wrong values can't move

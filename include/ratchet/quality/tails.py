@@ -9,7 +9,6 @@ from scipy import stats
 TAIL_SHARE = 0.02  # of the past, its largest: few enough to be tail
 MIN_TAIL, MAX_TAIL = 15, 1000  # enough to fit two parameters; more make the fit no better
 _SHAPES = (0.0, 0.2)  # never lighter than exponential; heavier is a mixture, not one law's tail
-_SPREAD = 1.4826  # median absolute deviation of a normal law to its standard deviation
 
 
 def tail_size(count: int) -> int:
@@ -53,16 +52,6 @@ def tail_limit(largest: NDArray[np.float64], count: int, p: float) -> float:
     ratio = n / (p * count)
     reach = np.log(ratio) if shape == 0 else (ratio**shape - 1) / shape
     return float(max(threshold + scale * max(reach, 0.0), ordered[-1]))
-
-
-def robust_spread(values: NDArray[np.float64]) -> float:
-    """Return a standard deviation that a half of wrong values can't inflate; NaN is left out."""
-    return _SPREAD * float(np.nanmedian(np.abs(values - np.nanmedian(values))))
-
-
-def t_limit(p: float, degrees: int) -> float:
-    """Return how many standard deviations a Student variable exceeds, either way, in `p`."""
-    return float(stats.t.isf(p / 2, degrees))
 
 
 def rare_count(observed: int, expected: float, spread: float = 1.0) -> float:

@@ -5,18 +5,16 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
-import holidays
 import numpy as np
 
 from ratchet.quality.finding import Finding
 from ratchet.quality.rows import FeedRows
-from ratchet.quality.tails import robust_spread, t_limit
+from ratchet.statistics import near_holidays, robust_spread, t_limit
 
 CHECK = "volume"
 MIN_WEEKS = 3  # of the same weekday: a median that one wrong day can't move
 MATERIAL = 0.2  # relative: a storm that pushes events past midnight moves a count by less
 MATERIAL_TOTAL = 0.25  # relative: a total moves with the mix of its rows too
-NEAR_HOLIDAY = timedelta(days=3)  # a long weekend and its travel reach so far either side
 AT_HOLIDAY = 1.0  # relative: near a holiday only half or double is wrong
 _MEDIAN_VARIANCE = np.pi / 2  # of a median of n normal values, in variances over n
 _STEADY = 0.25  # relative: a total that left its weekday's median by more says nothing about volume
@@ -40,7 +38,7 @@ def volume(rows: FeedRows) -> list[Finding]:
         rows.start - timedelta(days=last) + timedelta(days=n)
         for n in range((rows.end - rows.start).days)
     ]
-    festive = _festive(rows.quality.holidays, {whole.year, rows.end.year, rows.end.year + 1})
+    festive = near_holidays(rows.quality.holidays, {whole.year, rows.end.year, rows.end.year + 1})
     # a feed that is to end does so in the middle of its last day
     ends = (rows.feed.active.end or date.max) - timedelta(days=max(last, 0) + 1)
     findings = []
@@ -58,7 +56,7 @@ def _judge(
     column: str | None,
     series: dict[date, float],
     day: date,
-    festive: set[date],
+    festive: dict[date, str],
     p: float,
 ) -> list[Finding]:
     past = {
@@ -97,15 +95,3 @@ def _judge(
         f"{rows.feed.producer} for what is missing or came twice, or accept it with a reason."
     )
     return [rows.finding(CHECK, text, **about, observed=observed, expected=usual)]
-
-
-def _festive(country: str | None, years: set[int]) -> set[date]:
-    """Return the public holidays of a country and the days near them; none without a country."""
-    if country is None:
-        return set()
-    near = NEAR_HOLIDAY.days
-    return {
-        day + timedelta(days=n)
-        for day in holidays.country_holidays(country, years=years)
-        for n in range(-near, near + 1)
-    }

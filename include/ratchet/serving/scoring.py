@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,19 @@ from ratchet.settings import Settings
 from ratchet.spec import Spec
 from ratchet.storage import atomic_path
 from ratchet.window import Window
+
+SERVICE = pa.schema(
+    {
+        "window": pa.string(),
+        "version": pa.string(),
+        "rows": pa.int64(),
+        "duration_s": pa.float64(),
+        "row_ms": pa.float64(),
+        "stale_rows": pa.int64(),
+        "fallback_rows": pa.int64(),
+        "refused_rows": pa.int64(),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -50,7 +64,8 @@ def score(spec: Spec, window: Window, settings: Settings) -> ScoreReport:
     and `rule`, which decides while there is no champion. A release decides by the costs and
     thresholds that it was released with. Where features are stale, the use case says who decides.
     Where it asks for reasons, the champion's answers have them. Nothing in the file depends on when
-    it is written.
+    it is written. How long answering took, and how often the champion did not decide, is kept
+    apart from it, in the monitoring folder's `service`.
 
     Raises
     ------
@@ -67,6 +82,7 @@ def score(spec: Spec, window: Window, settings: Settings) -> ScoreReport:
             f"{spec.name} {window}: {spec.gold.features_table} has no rows; "
             "land and build the window first"
         )
+    started = time.perf_counter()
     champion = champion_at(spec, window.start, settings)
     first = first_champion(spec, settings) if champion else None
     stale, no_rows = _stale_features(frame, spec), np.zeros(len(frame), bool)
@@ -109,9 +125,23 @@ def score(spec: Spec, window: Window, settings: Settings) -> ScoreReport:
     predictions = pa.concat_tables(
         _table(policy, spec, window, told) for policy in policies
     ).sort_by([(spec.gold.key, "ascending"), ("role", "ascending")])
-    path = settings.lake(spec.name).predictions / f"{window.key}.parquet"
+    duration_s = time.perf_counter() - started
+    lake = settings.lake(spec.name)
+    path = lake.predictions / f"{window.key}.parquet"
     with atomic_path(path) as draft:
         pq.write_table(predictions, draft)
+    service = {
+        "window": window.key,
+        "version": champion.version if champion else None,
+        "rows": len(frame),
+        "duration_s": duration_s,
+        "row_ms": 1000 * duration_s / len(frame),
+        "stale_rows": int(is_stale.sum()),
+        "fallback_rows": int(falls_back.sum()),
+        "refused_rows": int(refused.sum()),
+    }
+    with atomic_path(lake.monitoring / "service" / f"{window.key}.parquet") as draft:
+        pq.write_table(pa.Table.from_pylist([service], schema=SERVICE), draft)
     return ScoreReport(
         window=window.key,
         rows=len(frame),

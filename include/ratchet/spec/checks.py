@@ -8,6 +8,7 @@ from datetime import UTC, timedelta
 from croniter import croniter
 
 from ratchet.spec.access import CONDITION, condition_name, restricted_columns
+from ratchet.spec.marts import gold_columns
 from ratchet.spec.source import Field
 from ratchet.spec.types import Canary, Invariance, Spec
 
@@ -26,6 +27,7 @@ def disagreements(spec: Spec) -> Iterator[Disagreement]:
     yield from _of_evaluation(spec)
     yield from _of_behaviour(spec)
     yield from _of_gate(spec)
+    yield from _of_kpis(spec)
     yield from _of_alerts(spec)
     if spec.explanations and spec.costs.problem == "segmentation":
         text = "can't be kept: a segment is no number that a feature could move; remove it"
@@ -265,3 +267,22 @@ def _of_alerts(spec: Spec) -> Iterator[Disagreement]:
         if unknown := [c for c in getattr(alerts.routes, severity) if c not in alerts.channels]:
             text = f"{unknown} are no channels; name some of {sorted(alerts.channels)}"
             yield ("alerts", "routes", severity), text
+
+
+def _of_kpis(spec: Spec) -> Iterator[Disagreement]:
+    tables = gold_columns(spec.name) if spec.kpis else {}
+    for name, kpi in spec.kpis.items() if tables else ():  # without tables, there is no SQL yet
+        field: Field = ("kpis", name)
+        if kpi.table not in tables:
+            text = f"{kpi.table!r} is no gold table of {spec.name}; name one of {sorted(tables)}"
+            yield (*field, "table"), text
+            continue
+        columns = tables[kpi.table]
+        for role, column in kpi.columns.items():
+            if column not in columns:
+                text = f"{column!r} is no column of {kpi.table}; name one of {sorted(columns)}"
+                yield (*field, role), text
+            elif (columns[column] == "date") != (role == "date"):
+                kind = "a date" if role == "date" else "a number"
+                text = f"{column!r} of {kpi.table} is a {columns[column]}; name {kind}"
+                yield (*field, role), text

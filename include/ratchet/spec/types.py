@@ -681,6 +681,159 @@ class LabelSample(Model):
     )
 
 
+class Floor(Model):
+    """The smallest change that anybody would act on: relative, or in the KPI's unit."""
+
+    relative: float | None = Field(
+        default=None,
+        gt=0,
+        description="Share of what was expected: 0.1 is a rise by a tenth, or as far a fall "
+        "(1 / 1.1). For what is positive and changes by factors.",
+    )
+    absolute: float | None = Field(
+        default=None, gt=0, description="In the KPI's unit. For what may be zero or negative."
+    )
+    near_holidays: float | None = Field(
+        default=None,
+        gt=0,
+        description="The same on public holidays of quality.holidays and three days around them; "
+        "by default 1 for a relative floor, half or double, and no other for an absolute one.",
+    )
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if (self.relative is None) == (self.absolute is None):
+            raise ValueError("a change is either relative or absolute; give one of the two")
+        return self
+
+    @property
+    def is_relative(self) -> bool:
+        """Whether changes are factors."""
+        return self.relative is not None
+
+    def at(self, *, is_near_holiday: bool) -> float:
+        """Return the floor of a day."""
+        usual = self.relative if self.relative is not None else self.absolute
+        assert usual is not None
+        if not is_near_holiday:
+            return usual
+        return max(usual, self.near_holidays or (1.0 if self.is_relative else usual))
+
+
+class Guardrail(Model):
+    """Hard limits of a day's value, in the KPI's unit: beyond them somebody must look at once."""
+
+    min: float | None = Field(default=None, description="No day may have less.")
+    max: float | None = Field(default=None, description="No day may have more.")
+
+    @model_validator(mode="after")
+    def _limits(self) -> Self:
+        if self.min is None and self.max is None:
+            raise ValueError("limits nothing; give min, max or both")
+        if self.min is not None and self.max is not None and self.min >= self.max:
+            raise ValueError("min is not below max, so no value passes; swap them")
+        return self
+
+
+class Kpi(Model):
+    """A figure that the business is run by, of each day, out of a gold table."""
+
+    table: Name = Field(description="Gold table, a mart, with the day and the columns below.")
+    date: Name = Field(description="Its column with the day, by the clock of quality.time_zone.")
+    aggregation: Literal["sum", "mean", "ratio"] = Field(
+        description="Over a day's rows: sum or mean of value, or sum of numerator / sum of "
+        "denominator."
+    )
+    value: Name | None = Field(default=None, description="Column, for sum and mean.")
+    numerator: Name | None = Field(default=None, description="Column, for ratio.")
+    denominator: Name | None = Field(default=None, description="Column, for ratio.")
+    rows: Name = Field(
+        description="Column whose sum is how many units a day's value rests on. If it is the value "
+        "or the denominator itself, chance alone moves the KPI as it moves counts."
+    )
+    min_rows: int = Field(
+        default=30, gt=0, description="A day of fewer units is 'insufficient data'."
+    )
+    unit: str = Field(min_length=1, description="Unit of the value: 'flights', 'points'.")
+    worse: Literal["up", "down", "both"] = Field(
+        description="Which direction is bad. A change to the good is told too: it may be a fault "
+        "in the data, and somebody should verify it."
+    )
+    floor: Floor
+    guardrail: Guardrail | None = Field(
+        default=None, description="Leave out where no value is wrong by itself."
+    )
+    wait_days: int | None = Field(
+        default=None,
+        ge=0,
+        description="Days after which a day's value changes no more; by default "
+        "monitoring.label_wait_days.",
+    )
+    owner: Owner | None = Field(
+        default=None, description="Who answers for it. By default the use case's owner."
+    )
+    reason: str = Field(min_length=1, description="Why it is watched, and why within these limits.")
+
+    @model_validator(mode="after")
+    def _columns_fit_aggregation(self) -> Self:
+        needed = ("numerator", "denominator") if self.aggregation == "ratio" else ("value",)
+        for name in ("value", "numerator", "denominator"):
+            if (getattr(self, name) is not None) != (name in needed):
+                verb = "needs" if name in needed else "has no"
+                raise ValueError(f"a {self.aggregation} {verb} {name}; give {' and '.join(needed)}")
+        return self
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Columns of the table that are read, by field."""
+        fields = ("date", "value", "numerator", "denominator", "rows")
+        return {name: found for name in fields if (found := getattr(self, name)) is not None}
+
+    def is_worse(self, direction: Literal["up", "down"]) -> bool:
+        """Return whether a change is bad; one that is not is to be verified."""
+        return self.worse in (direction, "both")
+
+
+class ServiceLimits(Model):
+    """What answering may need, and how often it may fall back. Of each scored window."""
+
+    max_row_ms: float = Field(
+        default=20,
+        gt=0,
+        description="Milliseconds for a row, all roles and reasons included; of 10,000 rows, that "
+        "is three minutes, and a usual model needs some hundredth of it.",
+    )
+    max_missing_share: Share = Field(
+        default=0.01,
+        description="Decisions that were due and have no answer; some flights in a thousand "
+        "schedules come late.",
+    )
+    max_fallback_share: Share = Field(
+        default=0.1,
+        description="Decisions that the rule took, or nobody, as features were stale: with more, "
+        "the model hardly decides.",
+    )
+    max_stale_share: Share = Field(
+        default=0.2,
+        description="Decisions on stale features, whoever took them: an hour without a source is "
+        "usual, a day of a week is not.",
+    )
+    slowdown: float = Field(
+        default=3.0,
+        gt=1,
+        description="Times the past's median time for a row: a busy machine alone makes it half.",
+    )
+    volume_change: float = Field(
+        default=0.5,
+        gt=0,
+        description="Rows a day against the past's median: half as many again, or as far a fall.",
+    )
+    share_change: Share = Field(
+        default=0.05,
+        description="Rise of a share above the past's median, in decisions: one in twenty.",
+    )
+
+
 class Monitoring(Model):
     """What is watched."""
 
@@ -691,6 +844,9 @@ class Monitoring(Model):
     )
     label_wait_days: int = Field(
         gt=0, description="Days after a window's end in which its last labels arrive."
+    )
+    service: ServiceLimits = Field(
+        default=ServiceLimits(), description="What answering may need, and how often it falls back."
     )
     ages_days: tuple[Annotated[float, Field(gt=0)], ...] = Field(
         default=(),
@@ -894,6 +1050,11 @@ class Spec(Model):
         default=Evaluation(), description="What is measured of a candidate, besides its cost."
     )
     gate: Gate
+    kpis: dict[Name, Kpi] = Field(
+        default={},
+        description="What the business is run by, by name. Leave out where nothing is measured but "
+        "what decisions cost.",
+    )
     monitoring: Monitoring
     retraining: Retraining
     alerts: Alerts = Field(default=Alerts())
@@ -941,3 +1102,8 @@ class Spec(Model):
     def owner_of(self, feed: str) -> Owner:
         """Return who answers for a feed's contract."""
         return self.feeds[feed].owner or self.owner
+
+    def owner_of_kpi(self, kpi: str) -> Owner:
+        """Return who answers for a KPI; for one that is not declared, the use case's owner."""
+        declared = self.kpis.get(kpi)
+        return (declared and declared.owner) or self.owner

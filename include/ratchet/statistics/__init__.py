@@ -5,6 +5,7 @@ paired: both models answered the same rows. What is summed up by cluster holds f
 is a mean of rows, and for the area under the ROC curve by `roc_auc_contributions`.
 """
 
+from ratchet.statistics.calendar import near_holidays
 from ratchet.statistics.calibration import Calibration, measure_calibration, spiegelhalter
 from ratchet.statistics.clusters import ClusterSums, Means, clustered_means, sum_by_cluster
 from ratchet.statistics.comparison import (
@@ -41,9 +42,12 @@ from ratchet.statistics.multiplicity import (
 from ratchet.statistics.power import clusters_needed, detectable_difference
 from ratchet.statistics.recalibration import recalibrate, recalibration
 from ratchet.statistics.roc import Areas, compare_by_delong, delong, roc_auc_contributions
+from ratchet.statistics.seasons import LAW_DAYS, DayForecast, forecast_days
 from ratchet.statistics.slices import SliceDifference, compare_slices, shrink, variance_between
+from ratchet.statistics.spread import robust_spread, t_limit
 
 __all__ = [
+    "LAW_DAYS",
     "MIN_DAYS",
     "Areas",
     "Calibration",
@@ -52,6 +56,7 @@ __all__ = [
     "Dispersion",
     "Expected",
     "Gap",
+    "DayForecast",
     "Interval",
     "Level",
     "Means",
@@ -73,20 +78,24 @@ __all__ = [
     "expect_class_mean",
     "expect_mean",
     "expect_roc_auc",
+    "forecast_days",
     "holm",
     "level_per_look",
     "measure_calibration",
     "measure_dispersion",
     "measure_gap",
     "measure_level",
+    "near_holidays",
     "reach_of",
     "recalibrate",
     "recalibration",
+    "robust_spread",
     "roc_auc_contributions",
     "roc_auc_surprises",
     "shrink",
     "spiegelhalter",
     "sum_by_cluster",
+    "t_limit",
     "variance_between",
     "wilson_interval",
 ]

@@ -178,6 +178,19 @@ def test_see_slow_service_goes_back_to_no_feed_and_stale_features_do(
     assert ("weather", "temperature_f") in stale.leaves
 
 
+@pytest.mark.parametrize(("direction", "is_verify"), [("up", False), ("down", True)])
+def test_see_kpi_to_the_good_by_the_spec_is_to_be_verified(
+    spec: Spec, settings: Settings, direction: str, is_verify: bool
+):
+    assert spec.kpis["disrupted_share"].worse == "up"
+    moved = signal(
+        family="kpi", rule="level", subject="disrupted_share", column=None, direction=direction
+    )
+    (found,) = measured(spec, settings, moved)
+    assert found.is_verify == is_verify
+    assert found.owner == spec.owner
+
+
 def test_see_drift_never_pages_however_large(spec: Spec, settings: Settings):
     for number in (0, 1):
         moved = [

@@ -9,7 +9,7 @@ from model_lake import FIRST
 from three_weeks import LATER
 
 from ratchet.incidents import open_incidents
-from ratchet.monitoring import observe
+from ratchet.monitoring import observe, write_signals
 from ratchet.monitoring.estimating import watch_estimates
 from ratchet.quality import Finding, write_findings
 from ratchet.serving import score
@@ -36,6 +36,7 @@ def written(model_lake, three_weeks, flights_spec) -> dict[str, Path]:
     score(model_lake.spec, FIRST, model_lake.settings)
     observe(model_lake.spec, FIRST, model_lake.settings)
     watch_estimates(model_lake.spec, FIRST, model_lake.settings)
+    write_signals(flights_spec, FIRST, "kpi", [], model_lake.settings)
     looked = Finding(check="volume", subject="weather", state="ok", rows=5, text="as ever")
     write_findings(flights_spec, FIRST, "volume", [looked], model_lake.settings)
     blocking.begin(flights_spec, FIRST, "gold", model_lake.settings)
@@ -50,6 +51,8 @@ def written(model_lake, three_weeks, flights_spec) -> dict[str, Path]:
         "monitoring/cohorts": root / "monitoring" / "cohorts" / f"{FIRST.key}.parquet",
         "monitoring/estimates": root / "monitoring" / "estimates" / f"{FIRST.key}.parquet",
         "monitoring/drift": root / "monitoring" / "drift" / f"{FIRST.key}.parquet",
+        "monitoring/signals/kpi": root / "monitoring/signals/kpi" / f"{FIRST.key}.parquet",
+        "monitoring/service": root / "monitoring" / "service" / f"{FIRST.key}.parquet",
         "monitoring/results": next(built.glob(f"results/{LATER[-1].key}.gold.*.parquet")),
         "monitoring/failed_rows": next(built.glob(f"failed_rows/{LATER[-1].key}.gold.*.parquet")),
         "blocks": begun,

@@ -1,0 +1,152 @@
+"""What a day is expected to bring by its own past: level, weekday, and how far days stray.
+
+Each day of the past is forecast from the days before it in the same way as the day in question,
+and the errors of these forecasts are the null law. So whatever the series does of itself, be it
+slow seasons, days that follow each other or noise that is more than chance, is in the law, and the
+day in question is in nothing that it is held against. Medians keep a past event out; after a
+lasting shift the level follows within `LEVEL_DAYS`, the weekday's habit within `WEEKS`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+LEVEL_DAYS = 14  # of the level: two of each weekday, and a shift is followed once it is a week old
+WEEKS = 8  # of the same weekday: a median that three of them can't move
+LAW_DAYS = (
+    112  # of forecast errors: sixteen weeks, as spread and tail are known no better from less
+)
+MIN_LAW_DAYS = 14  # fewer forecast errors than two weeks say nothing of how far days stray
+_MIN_SAME = 3  # of the same weekday: a median that one wrong day can't move
+_IN_WEEK = 5  # days that must be known of the week around a day
+_EVENT = 6.0  # robust spreads: an event of its own, which says nothing of ordinary days
+_TAIL = 0.9  # quantile of the errors' sizes that tells the tail, beside their median
+_DEGREES = np.array([30.0, 15.0, 10.0, 8.0, 6.0, 5.0, 4.0, 3.0])  # 30 is as good as normal
+_TAILS = stats.t.ppf((1 + _TAIL) / 2, _DEGREES) / stats.t.ppf(0.75, _DEGREES)
+_OF_MEDIAN = 0.37  # what a median absolute deviation makes of a sample: its efficiency
+
+
+@dataclass(frozen=True)
+class DayForecast:
+    """What was expected of one day, and the law of its error.
+
+    `error` / `spread` follows Student's t with `degrees`, if nothing happened. `expected`, `error`
+    and `spread` are in the unit of the values.
+    """
+
+    expected: float
+    error: float
+    spread: float
+    degrees: float
+
+    def at_least(self, spread: float) -> DayForecast:
+        """Return it with a spread that is no smaller than what chance alone makes of counts."""
+        return DayForecast(self.expected, self.error, max(self.spread, spread), self.degrees)
+
+    @property
+    def p_value(self) -> float:
+        """Probability of an error as large, either way, in [0, 1]."""
+        if self.spread == 0:
+            return float(self.error == 0)
+        return float(2 * stats.t.sf(abs(self.error) / self.spread, self.degrees))
+
+    def limit(self, p: float) -> float:
+        """Return the size of the error that is exceeded, either way, with probability `p`."""
+        return float(stats.t.isf(p / 2, self.degrees)) * self.spread
+
+
+def forecast_days(
+    values: NDArray[np.float64],
+    weekdays: NDArray[np.int64],
+    is_usual: NDArray[np.bool_],
+    judged: Iterable[int],
+) -> list[DayForecast | None]:
+    """Forecast days of a daily series, each from the days before it.
+
+    Parameters
+    ----------
+    values, shape (n_days,)
+        One value a day, without gaps in the days; NaN where none is known. What changes by factors
+        comes as a logarithm.
+    weekdays, shape (n_days,)
+        0 to 6.
+    is_usual, shape (n_days,)
+        Days that may be learned from: no holidays. They are judged all the same.
+    judged
+        Places of the days to forecast.
+
+    Returns
+    -------
+    list
+        One for each of `judged`; None if its value, or too much of its past, is unknown.
+
+    References
+    ----------
+    Prequential errors: Dawid (1984), Statistical theory: the prequential approach, JRSS A 147(2).
+    The efficiency of the median absolute deviation, 37 %: Rousseeuw and Croux (1993), Alternatives
+    to the median absolute deviation, JASA 88(424).
+    """
+    expected = _expected(np.where(is_usual, values, np.nan), weekdays)
+    errors = values - expected
+    learned = np.where(is_usual, errors, np.nan)
+    return [_forecast(expected[day], errors[day], learned[:day]) for day in judged]
+
+
+def _expected(own: NDArray[np.float64], weekdays: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return what the days before each day make expected of it; NaN where they are too few."""
+    habits = _habits(own)
+    effects = np.full(7, np.nan)
+    same: list[deque[float]] = [deque(maxlen=WEEKS) for _ in range(7)]
+    level_days: deque[int] = deque(maxlen=LEVEL_DAYS)
+    expected = np.full(own.size, np.nan)
+    for day, weekday in enumerate(weekdays):
+        if (known := day - 4) >= 0 and np.isfinite(habits[known]):  # its week is over
+            of = same[weekdays[known]]
+            of.append(habits[known])
+            if len(of) >= _MIN_SAME:
+                effects[weekdays[known]] = np.median(of)
+        if len(level_days) == LEVEL_DAYS:
+            past = list(level_days)
+            levels = own[past] - effects[weekdays[past]]
+            if np.isfinite(levels).all():
+                expected[day] = np.median(levels) + effects[weekday]
+        if np.isfinite(own[day]):
+            level_days.append(day)
+    return expected
+
+
+def _habits(own: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how far each day lies from the median of the week around it."""
+    beyond = np.full(3, np.nan)
+    weeks = np.lib.stride_tricks.sliding_window_view(np.concatenate([beyond, own, beyond]), 7)
+    is_known = np.isfinite(weeks).sum(axis=1) >= _IN_WEEK
+    habits = np.full(own.size, np.nan)
+    habits[is_known] = own[is_known] - np.nanmedian(weeks[is_known], axis=1)
+    return habits
+
+
+def _forecast(expected: float, error: float, past: NDArray[np.float64]) -> DayForecast | None:
+    sizes = np.abs(past[-LAW_DAYS:])
+    sizes = sizes[np.isfinite(sizes)]
+    if sizes.size < MIN_LAW_DAYS or not np.isfinite(error):
+        return None
+    middle = float(np.median(sizes))
+    degrees = min(_degrees(sizes, middle), max(_OF_MEDIAN * sizes.size, _DEGREES[-1]))
+    return DayForecast(
+        float(expected), float(error), middle / float(stats.t.ppf(0.75, degrees)), degrees
+    )
+
+
+def _degrees(sizes: NDArray[np.float64], middle: float) -> float:
+    """Return Student's degrees of freedom whose tail, against its middle, is that of the sizes."""
+    if middle == 0:
+        return float(_DEGREES[0])
+    ordinary = sizes[sizes < _EVENT * middle * 1.4826]
+    tail = float(np.quantile(ordinary, _TAIL)) / middle
+    return float(_DEGREES[np.abs(_TAILS - tail).argmin()])
