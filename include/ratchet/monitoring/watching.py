@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from ratchet.monitoring.estimating import watch_estimates
 from ratchet.monitoring.kpi import watch_kpis
+from ratchet.monitoring.service import watch_service
 from ratchet.monitoring.signal import Signal, write_signals
 from ratchet.settings import Settings
 from ratchet.spec import Spec
@@ -13,7 +14,11 @@ from ratchet.window import Window
 
 Source = Callable[[Spec, Window, Settings], list[Signal]]
 
-SOURCES: dict[str, Source] = {"estimates": watch_estimates, "kpi": watch_kpis}
+SOURCES: dict[str, Source] = {
+    "estimates": watch_estimates,
+    "kpi": watch_kpis,
+    "service": watch_service,
+}
 """By name. Each is a function of the spec, the window and what lies in the lake, and of no clock;
 it depends on nothing that became known, or was promoted, later than the window."""
 

@@ -819,9 +819,10 @@ class ServiceLimits(Model):
         "usual, a day of a week is not.",
     )
     slowdown: float = Field(
-        default=3.0,
+        default=5.0,
         gt=1,
-        description="Times the past's median time for a row: a busy machine alone makes it half.",
+        description="Times the past's median time for a row: a machine that others use as well "
+        "may make it three times as long.",
     )
     volume_change: float = Field(
         default=0.5,
