@@ -64,11 +64,13 @@ def watch_kpis(spec: Spec, window: Window, settings: Settings) -> list[Signal]:
     EvidenceError
         If a KPI's table is not published, or the KPI is negative and its floor relative.
     """
+    final = {name: _final_days(spec, kpi, window) for name, kpi in spec.kpis.items()}
+    judged = {name: days for name, days in final.items() if days}
+    tables = _read(spec, judged, settings)
     return [
         signal
-        for name, kpi in spec.kpis.items()
-        if (judged := _final_days(spec, kpi, window))
-        for signal in _judge(_read(spec, name, judged, settings), judged, window, spec)
+        for name, days in judged.items()
+        for signal in _judge(_series(name, spec.kpis[name], tables, days), days, window, spec)
     ]
 
 
@@ -89,44 +91,58 @@ def _final_days(spec: Spec, kpi: Kpi, window: Window) -> list[date]:
     ]
 
 
-def _read(spec: Spec, name: str, judged: list[date], settings: Settings) -> _Series:
+def _read(
+    spec: Spec, judged: dict[str, list[date]], settings: Settings
+) -> dict[tuple[str, str], pd.DataFrame]:
+    """Return the days of each table by its day's column, in one query for all KPIs of it."""
     from ratchet.warehouse import read_published
 
-    kpi = spec.kpis[name]
-    value = {
-        "sum": f"sum({kpi.value})",
-        "mean": f"avg({kpi.value})",
-        "ratio": f"sum({kpi.numerator}) / nullif(sum({kpi.denominator}), 0)",
-    }[kpi.aggregation]
-    query = f"""
-        select {kpi.date}::timestamp as day, ({value})::double as value,
-            sum({kpi.rows})::double as rows
-        from gold.{kpi.table}
-        where {kpi.date} between ? and ?
-        group by all
-        order by all"""  # noqa: S608 - names come from the spec, which allows only [a-z0-9_]
-    try:
-        found = read_published(spec, settings, query, [judged[0] - PAST, judged[-1]])
-    except (duckdb.CatalogException, duckdb.BinderException) as error:
-        raise EvidenceError(
-            f"{spec.name}: KPI {name} reads gold.{kpi.table}, which is not published with these "
-            f"columns: {str(error).splitlines()[0]}; build and publish it, or correct kpis.{name}"
-        ) from error
-    return _series(name, kpi, found, judged)
+    sources = {(spec.kpis[name].table, spec.kpis[name].date) for name in judged}
+    found = {}
+    for table, day in sorted(sources):
+        names = [n for n in judged if (spec.kpis[n].table, spec.kpis[n].date) == (table, day)]
+        values = ", ".join(
+            f'({_sql(spec.kpis[n])})::double as "{n}", '
+            f'sum({spec.kpis[n].rows})::double as "rows of {n}"'
+            for n in names
+        )
+        query = f"""
+            select {day}::timestamp as day, {values}
+            from gold.{table}
+            where {day} between ? and ?
+            group by all
+            order by all"""  # noqa: S608 - names come from the spec, which allows only [a-z0-9_]
+        bounds = [min(judged[n][0] for n in names) - PAST, max(judged[n][-1] for n in names)]
+        try:
+            found[table, day] = read_published(spec, settings, query, bounds).set_index("day")
+        except (duckdb.CatalogException, duckdb.BinderException) as error:
+            raise EvidenceError(
+                f"{spec.name}: KPIs {names} read gold.{table}, which is not published with these "
+                f"columns: {str(error).splitlines()[0]}; build and publish it, or correct kpis"
+            ) from error
+    return found
 
 
-def _series(name: str, kpi: Kpi, found: pd.DataFrame, judged: list[date]) -> _Series:
-    index = pd.DatetimeIndex(found["day"])
-    start = min([*index.date, judged[0]])
-    whole = pd.date_range(start, judged[-1])
-    table = found.set_index(index)[["value", "rows"]].reindex(whole)
-    rows = table["rows"].fillna(0).to_numpy(np.float64)
-    values = table["value"].to_numpy(np.float64)
+def _sql(kpi: Kpi) -> str:
+    if kpi.aggregation == "ratio":
+        return f"sum({kpi.numerator}) / nullif(sum({kpi.denominator}), 0)"
+    return f"{'sum' if kpi.aggregation == 'sum' else 'avg'}({kpi.value})"
+
+
+def _series(
+    name: str, kpi: Kpi, tables: dict[tuple[str, str], pd.DataFrame], judged: list[date]
+) -> _Series:
+    found = tables[kpi.table, kpi.date]
+    known = pd.DatetimeIndex(found.index).date
+    whole = pd.date_range(min([*known, judged[0]]), judged[-1])
+    table = found.reindex(whole)
+    rows = table[f"rows of {name}"].fillna(0).to_numpy(np.float64)
+    values = table[name].to_numpy(np.float64)
     if kpi.aggregation == "sum":  # a day without rows has nothing
         values = np.where(np.isnan(values), 0.0, values)
     scaled, noise = values, np.zeros(values.size)
     if kpi.floor.is_relative:
-        if np.nanmin(values, initial=0) < 0:
+        if (values < 0).any():
             raise EvidenceError(
                 f"KPI {name} is negative on {whole[int(np.nanargmin(values))]:%Y-%m-%d}, so no "
                 f"change of it is relative; give kpis.{name}.floor as absolute"

@@ -218,7 +218,7 @@ def test_kpi_negative_with_a_relative_floor_is_refused_with_a_remedy(watched):
 
 
 def test_kpi_of_an_unpublished_table_is_refused_by_name(watched):
-    with pytest.raises(EvidenceError, match=r"gold\.mart_nothing.+correct kpis\.flights"):
+    with pytest.raises(EvidenceError, match=r"\['flights'\] read gold\.mart_nothing.+correct kpis"):
         watched({"flights": kpi(table="mart_nothing")})
 
 
