@@ -92,7 +92,8 @@ def build(spec: Spec, window: Window, layer: Layer, settings: Settings, run_id: 
         blocking.release_others(spec, window, settings)
     warehouse = settings.lake(spec.name).warehouse
     paths = [f"models/{layer}/{spec.name}", f"models/{layer}/{SHARED}"]
-    results = build_models(paths, warehouse, folder, keep_manifest=layer == "gold")
+    manifest = manifest_path(spec, subject["code"], settings) if layer == "gold" else None
+    results = build_models(paths, warehouse, folder, manifest=manifest)
     leave_artifacts(
         spec, window, layer, settings, results, subject=subject, days=days, run_id=run_id
     )
@@ -134,6 +135,11 @@ def build(spec: Spec, window: Window, layer: Layer, settings: Settings, run_id: 
 def report_path(spec: Spec, window: Window, layer: Layer, settings: Settings) -> Path:
     """Return where the report of a build lies, beside dbt's log and the compiled SQL."""
     return settings.lake(spec.name).work(window) / "dbt" / layer / "report.json"
+
+
+def manifest_path(spec: Spec, code: str, settings: Settings) -> Path:
+    """Return where dbt's manifest of the project, as it was when it had this hash, is kept."""
+    return settings.lake(spec.name).warehouse.with_name("manifests") / f"{code}.json"
 
 
 def _reports_below(

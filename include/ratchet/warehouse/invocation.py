@@ -22,7 +22,7 @@ _PARSED = "partial_parse.msgpack"
 
 
 def build_models(
-    paths: Sequence[str], warehouse: Path, target: Path, *, keep_manifest: bool
+    paths: Sequence[str], warehouse: Path, target: Path, *, manifest: Path | None
 ) -> list[Any]:
     """Build and test the models below some paths of the dbt project, in the order of their needs.
 
@@ -37,8 +37,9 @@ def build_models(
         The DuckDB file. No other process may have it open.
     target
         Folder for compiled SQL and dbt's log.
-    keep_manifest
-        Whether dbt's manifest is written there too, which takes time.
+    manifest
+        Where dbt's manifest is kept. It is written only if it is not there, as that takes longer
+        than the start of a build. Others in its folder are removed then.
 
     Returns
     -------
@@ -57,7 +58,8 @@ def build_models(
         shutil.copyfile(parsed, target / _PARSED)
     selected = ["--select", *(f"path:{path}" for path in paths)]
     left_out = ["--exclude-resource-type", "unit_test", "--indirect-selection", "buildable"]
-    artifacts = "--write-json" if keep_manifest else "--no-write-json"
+    is_wanted = manifest is not None and not manifest.exists()
+    artifacts = "--write-json" if is_wanted else "--no-write-json"
     build = ["build", *selected, *left_out, artifacts]
     invocation = _invoke(build, warehouse, target)
     if invocation.exception is not None:
@@ -66,6 +68,11 @@ def build_models(
         )
     with atomic_path(parsed) as draft:
         shutil.move(target / _PARSED, draft)
+    if manifest is not None and is_wanted:
+        with atomic_path(manifest) as draft:
+            shutil.move(target / "manifest.json", draft)
+        for other in {*manifest.parent.glob("*.json")} - {manifest}:
+            other.unlink()
     results = list(getattr(invocation.result, "results", []))
     for result in results:
         if result.status == "warn" and result.node.config.severity.upper() == "ERROR":

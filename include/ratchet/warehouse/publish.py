@@ -20,7 +20,7 @@ from ratchet.spec import Spec, refuse_other_region
 from ratchet.storage import atomic_path, copy_file, write_atomic
 from ratchet.warehouse import blocking, verdict
 from ratchet.warehouse.blocking import Block, Cause
-from ratchet.warehouse.build import BuildReport, Layer, report_path
+from ratchet.warehouse.build import BuildReport, Layer, manifest_path, report_path
 from ratchet.window import Window
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def publish(spec: Spec, window: Window, settings: Settings) -> Publication:
         copy_file(lake.warehouse, draft)
         windows = _hold_back(draft, spec, window, blocks, settings)
     # what analysts' `dbt --defer --state` asks for
-    manifest = report_path(spec, window, "gold", settings).with_name(MANIFEST)
+    manifest = manifest_path(spec, subject["code"], settings)
     write_atomic(lake.published.with_name(MANIFEST), manifest.read_bytes())
     # analysts' own files go here, and dbt makes no folder for them
     (settings.home / "dev").mkdir(exist_ok=True)

@@ -4,12 +4,12 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
-from three_weeks import LATER, day
+from three_weeks import LATER, build_all, day
 
 from ratchet.errors import BuildError
 from ratchet.ledger import Ledger
 from ratchet.settings import Settings
-from ratchet.warehouse import ledger_anchors, publish, read_features, read_outcomes
+from ratchet.warehouse import build, ledger_anchors, publish, read_features, read_outcomes
 
 LAST = LATER[-1]
 
@@ -60,6 +60,20 @@ def test_published_copy_remembers_the_ledgers_head(copy, flights_spec):
     (folder / ".index").unlink()
     assert ledger.verify() == []
     assert ledger.verify([anchor]) == [f"{anchor.number:08d}.json was removed"]
+
+
+def test_publish_gives_the_manifest_of_todays_sql(copy, flights_spec, monkeypatch):
+    published = copy.lake("flights").published.with_name("manifest.json")
+    kept = copy.lake("flights").warehouse.with_name("manifests")
+    assert [path.read_bytes() for path in kept.iterdir()] == [published.read_bytes()]
+    build(flights_spec, LAST, "gold", copy, "again")
+    publish(flights_spec, LAST, copy)
+    assert [path.read_bytes() for path in kept.iterdir()] == [published.read_bytes()]
+    monkeypatch.setattr("ratchet.warehouse.verdict.sql_sha256", lambda: "another")
+    before = published.read_bytes()
+    build_all(flights_spec, LAST, copy)
+    assert [path.name for path in kept.iterdir()] == ["another.json"]
+    assert published.read_bytes() == (kept / "another.json").read_bytes() != before
 
 
 def test_publish_of_other_files_than_were_built_is_refused(copy, flights_spec):
