@@ -23,12 +23,17 @@ STAGES = (
     "registry",
     "serving",
     "monitoring",
+    "retraining",
+    "incidents",
+    "reporting",
+    "lineage",
 )
 HEAVY = (
     "ratchet.orchestration.factory",  # every task parses its DAG file
     *(f"ratchet.{stage}" for stage in STAGES),
     "dbt.cli.main",
     "dbt.adapters.duckdb",
+    "holidays.countries",
     "mlflow.tracking",
     "mlflow.store.tracking.sqlalchemy_store",
     "mlflow.store.model_registry.sqlalchemy_store",
