@@ -59,6 +59,9 @@ def publish(spec: Spec, window: Window, settings: Settings) -> Publication:
     refuse_other_region(spec, settings.region)
     subject = verdict.subject(spec, window, settings)
     reports = [_report(spec, window, layer, settings, subject) for layer in get_args(Layer)]
+    manifest = manifest_path(spec, subject["code"], settings)
+    if not manifest.exists():
+        raise BuildError(f"{spec.name} {window}: {manifest} is missing: build gold again")
     causes = [cause for report in reports for cause in report.causes]
     causes += blocking.causes_of_findings(spec, window, settings)
     reads = {report.layer: report.reads for report in reports}
@@ -71,7 +74,6 @@ def publish(spec: Spec, window: Window, settings: Settings) -> Publication:
         copy_file(lake.warehouse, draft)
         windows = _hold_back(draft, spec, window, blocks, settings)
     # what analysts' `dbt --defer --state` asks for
-    manifest = manifest_path(spec, subject["code"], settings)
     write_atomic(lake.published.with_name(MANIFEST), manifest.read_bytes())
     # analysts' own files go here, and dbt makes no folder for them
     (settings.home / "dev").mkdir(exist_ok=True)

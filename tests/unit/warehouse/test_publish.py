@@ -66,6 +66,9 @@ def test_publish_gives_the_manifest_of_todays_sql(copy, flights_spec, monkeypatc
     published = copy.lake("flights").published.with_name("manifest.json")
     kept = copy.lake("flights").warehouse.with_name("manifests")
     assert [path.read_bytes() for path in kept.iterdir()] == [published.read_bytes()]
+    next(kept.iterdir()).unlink()
+    with pytest.raises(BuildError, match=r"\.json is missing: build gold again"):
+        publish(flights_spec, LAST, copy)
     build(flights_spec, LAST, "gold", copy, "again")
     publish(flights_spec, LAST, copy)
     assert [path.read_bytes() for path in kept.iterdir()] == [published.read_bytes()]
