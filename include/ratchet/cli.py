@@ -146,6 +146,8 @@ def _parser() -> argparse.ArgumentParser:
     text = "List quarantined rows, export them, and replay them corrected. Alone, it lists."
     _quarantine_commands(command("quarantine", _list_quarantine, text))
 
+    _label_commands(commands)
+
     sub = command("blocks", _blocks, "List what is blocked, by which test, and since when.")
     sub.add_argument("use_case", nargs="?", default="flights")
     _level(sub)
@@ -276,6 +278,28 @@ def _quarantine_commands(quarantine: argparse.ArgumentParser) -> None:
     sub = action("replay", _replay_quarantine, "Take in the values that were corrected in a CSV.")
     sub.add_argument("--reason", required=True, help="where the right values come from")
     sub.add_argument("--author", default=getpass.getuser(), help="who corrects (default: you)")
+
+
+def _label_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    text = "Let people label a sample of predictions, and compare with what was estimated."
+    actions = commands.add_parser("labels", help=text, description=text).add_subparsers(
+        required=True, metavar="ACTION"
+    )
+    text = "Write a window's sample to a CSV, to fill in its column _label."
+    sub = actions.add_parser("export", help=text, description=text)
+    sub.set_defaults(run=_export_labels)
+    sub.add_argument("use_case")
+    sub.add_argument("window", nargs="?", type=_window, help="its key (default: the last scored)")
+    sub.add_argument("--rows", type=int, help="default: what the spec declares")
+    sub.add_argument("--to", type=Path, metavar="FILE.csv", help="default: labels-<use case>.csv")
+    _level(sub)
+    text = "Take in the labels of a CSV that export wrote."
+    sub = actions.add_parser("import", help=text, description=text)
+    sub.set_defaults(run=_import_labels)
+    sub.add_argument("file", type=Path, metavar="FILE.csv")
+    sub.add_argument("use_case", nargs="?", default="flights")
+    sub.add_argument("--author", default=getpass.getuser(), help="who labelled (default: you)")
+    _level(sub)
 
 
 def _window(key: str) -> Window:
@@ -684,6 +708,36 @@ def _replay_quarantine(arguments: argparse.Namespace) -> int:
     for key in sorted({replay.window.key for replay in replays}):
         print(f'  airflow dags trigger {spec.name}__refine_data --conf \'{{"window": "{key}"}}\'')
     return int(any(replay.faults for replay in replays))
+
+
+def _export_labels(arguments: argparse.Namespace) -> None:
+    from ratchet.monitoring import export_labels
+
+    spec, window, to = _spec(arguments), arguments.window, arguments.to
+    to = to or Path(f"labels-{spec.name}.csv")
+    window, rows = export_labels(spec, window, to, _settings(arguments), arguments.rows)
+    print(f"{rows:,} {spec.gold.unit}s of {window} are in {to}")
+    print(f"fill in _label, then: ratchet labels import {to} {spec.name}")
+
+
+def _import_labels(arguments: argparse.Namespace) -> None:
+    from ratchet.monitoring import import_labels
+
+    spec = _spec(arguments)
+    unit = f"{spec.costs.unit} per {spec.gold.unit}"
+    for found in import_labels(spec, arguments.file, _settings(arguments), arguments.author):
+        by_hand = found.sampled
+        print(
+            f"{found.window}: {found.new:,} labels are new; {found.labelled:,} of {found.asked:,} "
+            f"are labelled, and say {by_hand.estimate:.2f} {unit} "
+            f"({by_hand.low:.2f} to {by_hand.high:.2f})"
+        )
+        if found.estimated is not None:
+            inside = by_hand.low <= found.estimated <= by_hand.high
+            print(
+                f"  estimated without labels: {found.estimated:.2f}, which "
+                + ("agrees" if inside else "is outside: the answers no longer mean what they say")
+            )
 
 
 def _check_as_of(arguments: argparse.Namespace) -> bool:

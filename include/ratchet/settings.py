@@ -85,6 +85,11 @@ class Lake:
         return self.root / "incidents"
 
     @property
+    def labels(self) -> Path:
+        """Folder of predictions drawn to be labelled by hand, and of labels: `<window key>/`."""
+        return self.root / "labels"
+
+    @property
     def findings(self) -> Path:
         """Folder of what the checks on data said: `<family>/<window key>.parquet`."""
         return self.root / "findings"

@@ -1,6 +1,7 @@
 """Watching: realised performance, and drift."""
 
 from ratchet.monitoring.drift import Drift, compare, psi
+from ratchet.monitoring.labelling import export_labels, import_labels
 from ratchet.monitoring.observation import Observation, observe
 from ratchet.monitoring.performance import (
     SCORED_POLICIES,
@@ -20,6 +21,8 @@ __all__ = [
     "Realised",
     "Signal",
     "compare",
+    "export_labels",
+    "import_labels",
     "observe",
     "psi",
     "read_signals",

@@ -42,6 +42,7 @@ from ratchet.statistics.multiplicity import (
 from ratchet.statistics.power import clusters_needed, detectable_difference
 from ratchet.statistics.recalibration import recalibrate, recalibration
 from ratchet.statistics.roc import Areas, compare_by_delong, delong, roc_auc_contributions
+from ratchet.statistics.sampling import Sampled, allocate, stratified_mean
 from ratchet.statistics.seasons import LAW_DAYS, DayForecast, forecast_days
 from ratchet.statistics.slices import SliceDifference, compare_slices, shrink, variance_between
 from ratchet.statistics.spread import robust_spread, t_limit
@@ -60,7 +61,9 @@ __all__ = [
     "Interval",
     "Level",
     "Means",
+    "Sampled",
     "SliceDifference",
+    "allocate",
     "benjamini_hochberg",
     "block_length",
     "chance_of_any",
@@ -94,6 +97,7 @@ __all__ = [
     "roc_auc_surprises",
     "shrink",
     "spiegelhalter",
+    "stratified_mean",
     "sum_by_cluster",
     "t_limit",
     "variance_between",

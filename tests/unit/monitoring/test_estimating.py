@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 from fake_lake import WEEKS, FakeChampion, FakeLake
 
-from ratchet.monitoring import Signal, watch
+from ratchet.monitoring import Signal
 from ratchet.monitoring.estimating import ESTIMATES, watch_estimates
+from ratchet.monitoring.watching import SOURCES
 from ratchet.problems import learn_expectations, problem_of
 from ratchet.window import Window
 
@@ -182,5 +183,5 @@ def test_watch_estimates_version_without_expectations_says_nothing(watched: Fake
     assert estimates(watched, FIRST).empty
 
 
-def test_watch_without_predictions_says_nothing_of_estimates(watched: FakeLake):
-    assert [s for s in watch(watched.spec, FIRST, watched.settings) if s.family == "estimate"] == []
+def test_watch_estimates_without_predictions_says_nothing(watched: FakeLake):
+    assert SOURCES["estimates"](watched.spec, FIRST, watched.settings) == []

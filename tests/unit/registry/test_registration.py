@@ -56,6 +56,7 @@ def test_register_makes_a_challenger_with_its_runs(trained_lake):
     assert files == [
         "candidate.json",
         "evidence.json",
+        "expectations.json",
         "explanations.json",
         "holdout.parquet",
         "model.skops",
