@@ -312,9 +312,10 @@ def _compared(finding: Finding, limit: float) -> tuple[float | None, float]:
 
 
 def _is_worse(finding: Finding, spec: Spec) -> bool:
-    """Return whether a KPI moved to the bad: of one that is not declared, if it fell."""
+    """Return whether a KPI moved to the bad; where both ways are, or nothing is said: fell."""
     kpi, direction = spec.kpis.get(finding.subject), finding.direction or "down"
-    return kpi.is_worse(direction) if kpi else direction == "down"
+    worse = "down" if kpi is None or kpi.worse == "both" else kpi.worse
+    return direction == worse
 
 
 def _severity(finding: Finding, spec: Spec) -> Severity:

@@ -318,7 +318,7 @@ def _waited(incident: Incident, seen: Seen, enough: int) -> Incident:
 
 def _title(cause: Cause, subject: str, *, is_verify: bool) -> str:
     if is_verify:
-        return f"Verify {subject}: it moved, and not for the worse"
+        return f"Verify {subject}: it moved to the good, or is counted wrong"
     titles: dict[Cause, str] = {
         "data": f"Data fault in {subject}",
         "concept": f"Concept change: the model of {subject} no longer fits what happens",

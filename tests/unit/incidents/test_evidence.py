@@ -178,14 +178,20 @@ def test_see_slow_service_goes_back_to_no_feed_and_stale_features_do(
     assert ("weather", "temperature_f") in stale.leaves
 
 
-@pytest.mark.parametrize(("direction", "is_verify"), [("up", False), ("down", True)])
+@pytest.mark.parametrize(
+    ("kpi", "worse", "direction", "is_verify"),
+    [
+        ("disrupted_share", "up", "up", False),
+        ("disrupted_share", "up", "down", True),
+        ("flights", "both", "up", True),  # more than ever: a good day, or counted twice
+        ("flights", "both", "down", False),
+    ],
+)
 def test_see_kpi_to_the_good_by_the_spec_is_to_be_verified(
-    spec: Spec, settings: Settings, direction: str, is_verify: bool
+    spec: Spec, settings: Settings, kpi: str, worse: str, direction: str, is_verify: bool
 ):
-    assert spec.kpis["disrupted_share"].worse == "up"
-    moved = signal(
-        family="kpi", rule="level", subject="disrupted_share", column=None, direction=direction
-    )
+    assert spec.kpis[kpi].worse == worse
+    moved = signal(family="kpi", rule="level", subject=kpi, column=None, direction=direction)
     (found,) = measured(spec, settings, moved)
     assert found.is_verify == is_verify
     assert found.owner == spec.owner

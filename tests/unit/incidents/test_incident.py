@@ -119,7 +119,7 @@ def test_step_news_alone_is_drift_by_feed_for_the_digest(spec: Spec):
 def test_step_kpi_that_moved_for_no_worse_is_to_be_verified(spec: Spec):
     found = only(fold(spec, seen(FIRST, KPI)))
     assert (found.cause, found.severity, found.is_verify) == ("kpi", "ticket", True)
-    assert found.title == "Verify departures: it moved, and not for the worse"
+    assert found.title == "Verify departures: it moved to the good, or is counted wrong"
     worse = KPI.model_copy(update={"is_verify": False})
     assert not only(fold(spec, seen(FIRST, worse))).is_verify
 
