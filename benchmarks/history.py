@@ -2,8 +2,8 @@
 
 Runs the loop in one process through all of 2013, and compares the median of three weeks around
 week 50 with that of three around week 10, in CPU seconds, as a year of wall time never passes on a
-quiet machine. Training on all history grows with it by design, so
-the figure is given with and without the two fits.
+quiet machine. Fits grow until `training.max_rows` is reached, so the figure is given with and
+without the two.
 
     python benchmarks/history.py
 """
