@@ -91,7 +91,9 @@ def take_snapshot(spec: Spec, window: Window, settings: Settings) -> Snapshot:
         where outcomes.{gold.label_known_at} <= $end"""
     values: dict[str, Any] = {"end": end}
     if earliest := training.earliest_decision(end):
+        # said of both, so that neither side of the join holds all of history
         known += f" and features.{gold.decided_at} >= $earliest"
+        known += f" and outcomes.{gold.decided_at} >= $earliest"
         values["earliest"] = earliest
     sampled = ""
     if training.max_rows is not None:
@@ -105,7 +107,7 @@ def take_snapshot(spec: Spec, window: Window, settings: Settings) -> Snapshot:
             outcomes.{gold.label_known_at}
         from {known} {sampled}
         order by features.{gold.decided_at}, features.{gold.key}"""  # noqa: S608
-    rows = read_published(spec, settings, query, values)
+    rows = read_published(spec, settings, query, values, are_cast=True)
     if rows.empty:
         raise SnapshotError(f"{spec.name}: no label was known by {window.end}; build more windows")
     folder = settings.lake(spec.name).snapshots
