@@ -1,6 +1,7 @@
 """Watching: realised performance, and drift."""
 
-from ratchet.monitoring.drift import Drift, compare, psi
+from ratchet.monitoring.departures import watch_drift
+from ratchet.monitoring.drift import Drift, Pair, compare, pair_columns
 from ratchet.monitoring.labelling import export_labels, import_labels
 from ratchet.monitoring.observation import Observation, observe
 from ratchet.monitoring.performance import (
@@ -17,6 +18,7 @@ __all__ = [
     "SCORED_POLICIES",
     "Drift",
     "Observation",
+    "Pair",
     "Performance",
     "Realised",
     "Signal",
@@ -24,10 +26,11 @@ __all__ = [
     "export_labels",
     "import_labels",
     "observe",
-    "psi",
+    "pair_columns",
     "read_signals",
     "realised",
     "scored_windows",
     "watch",
+    "watch_drift",
     "write_signals",
 ]

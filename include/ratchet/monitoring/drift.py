@@ -1,30 +1,51 @@
-"""How far today's data lies from the data that the champion was trained on."""
+"""How far a window's columns lie from what the champion was trained on.
+
+The window is counted in SQL, in the bins of the champion's profile; the training rows are not read
+again. All measures of a column follow from the two lists of counts.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
 
+import duckdb
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, FiniteFloat
 
 from ratchet.spec import Spec
 from ratchet.spec.types import Monitoring
-
-SMALLEST_SHARE = 1e-4  # an empty bin counts as one row in ten thousand: its logarithm is infinite
+from ratchet.statistics import (
+    Chance,
+    Divergence,
+    jensen_shannon,
+    kolmogorov_smirnov,
+    mean_shift,
+    population_stability,
+    share_change,
+    wasserstein,
+)
+from ratchet.training import Categorical, Column, Numeric, Profile, count_bins, count_levels
 
 Kind = Literal["numeric", "categorical", "prediction"]
 State = Literal["ok", "drift", "insufficient_data"]
+Counts = NDArray[np.int64]
+
+RARE = "levels that are not kept, or new"
 
 
 class Drift(BaseModel):
     """One feature, or the prediction, against the champion's training data.
 
-    `psi` is 0 for equal distributions and has no upper bound; `missing_change` is the share of
-    missing values now less that in training, in [-1, 1]. Both are None below the spec's
-    `monitoring.min_rows`, where chance alone moves them.
+    `psi` is that of the values that are there, 0 for equal distributions and without upper bound;
+    `missing_change` is the share of missing values now less that in training, in [-1, 1]. Both are
+    None below the spec's `monitoring.min_rows`, where chance alone moves them, and `psi` also where
+    so few values are there.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,56 +58,175 @@ class Drift(BaseModel):
     missing_change: FiniteFloat | None
 
 
-def psi(expected: Sequence[float], actual: Sequence[float]) -> float:
-    """Return the population stability index of two binned distributions.
+@dataclass(frozen=True)
+class Pair:
+    """One column in training and in a window, counted alike.
+
+    `before` and `now` have rows by the profile's bins, or by level; levels have `names`, and each
+    new one is a level. `absent` are the window's rows without a value. The window is so many
+    `blocks` of days long, as the profile's design effects have them.
+    """
+
+    column: Column
+    before: Counts
+    now: Counts
+    absent: int
+    names: tuple[str, ...] = ()
+    blocks: float = 1.0
+
+    @property
+    def values(self) -> int:
+        """The window's rows that have a value."""
+        return int(self.now.sum())
+
+    @property
+    def rows(self) -> int:
+        """All of the window's rows."""
+        return self.values + self.absent
+
+    def has(self, rows: int) -> bool:
+        """Whether so many rows have values, in training and in the window."""
+        return min(self.values, int(self.before.sum())) >= rows
+
+    def chance(self, design: float) -> Chance:
+        """Return what the laws of values depend on, with a design effect."""
+        return self._chance(int(self.before.sum()), self.values, design)
+
+    def _chance(self, before: int, now: int, design: float) -> Chance:
+        found = self.column.design
+        return Chance.of_blocks(
+            before,
+            now,
+            design=design,
+            degrees=found.degrees,
+            block_rows=found.rows,
+            current_block_rows=self.rows / self.blocks,
+        )
+
+    def stability(self, bins: int) -> Divergence:
+        """Return the PSI, of a number on so many quantile bins."""
+        return population_stability(*self.shares(bins), self.chance(self.column.design.shares))
+
+    def information(self, bins: int) -> Divergence:
+        """Return the Jensen-Shannon divergence, of a number on so many quantile bins."""
+        return jensen_shannon(*self.shares(bins), self.chance(self.column.design.shares))
+
+    def shares(self, bins: int) -> tuple[Counts, Counts]:
+        """Return rows in training and now by level, or by so many coarser bins of a number."""
+        if not isinstance(self.column, Numeric):
+            return self.before, self.now
+        cells = self.column.cells(bins)
+        before, now = (
+            np.bincount(cells, each).astype(np.int64) for each in (self.before, self.now)
+        )
+        return before, now
+
+    def missing(self) -> Divergence:
+        """Return the change of the share of missing values."""
+        column = self.column
+        chance = self._chance(column.rows, self.rows, column.design.missing)
+        return share_change(column.absent, self.absent, chance)
+
+    @property
+    def missing_shares(self) -> tuple[float, float]:
+        """Share of missing values in training, and in the window."""
+        return self.column.absent / self.column.rows, self.absent / self.rows
+
+    def gap(self) -> Divergence | None:
+        """Return the Kolmogorov-Smirnov distance; None of labels."""
+        if not isinstance(self.column, Numeric):
+            return None
+        return kolmogorov_smirnov(
+            self.before, self.now, self.chance(self.column.design.below or 1.0)
+        )
+
+    def transport(self) -> Divergence | None:
+        """Return the Wasserstein distance; None of labels, and of what was constant."""
+        column = self.column
+        if not isinstance(column, Numeric) or column.transport is None or not column.spread:
+            return None
+        chance = self.chance(column.design.mean or 1.0)
+        return wasserstein(
+            column.edges, self.before, self.now, column.transport, column.spread, chance
+        )
+
+    @cached_property
+    def shift(self) -> float:
+        """How much higher a number's mean is, outliers held at the outermost edges; 0 of labels."""
+        if not isinstance(self.column, Numeric):
+            return 0.0
+        return mean_shift(self.column.edges, self.before, self.now)
+
+    def tell(self) -> str:
+        """Say what moved: a number's mean, or the level whose share changed most."""
+        if isinstance(self.column, Numeric):
+            mean = self.column.mean or 0.0
+            return f"mean {mean:.4g} in training, {mean + self.shift:.4g} now"
+        before, now = self.before / self.before.sum(), self.now / self.now.sum()
+        most = int(np.abs(now - before).argmax())
+        return f"{self.names[most]}: {before[most]:.1%} in training, {now[most]:.1%} now"
+
+
+def pair_columns(
+    connection: duckdb.DuckDBPyConnection,
+    relation: str,
+    columns: Mapping[str, Column],
+    days: float = 1.0,
+) -> dict[str, Pair]:
+    """Count a window's columns as a profile's, each read once.
 
     Parameters
     ----------
-    expected, actual
-        Shares per bin, in [0, 1], in the same order; each sums to 1.
-
-    Returns
-    -------
-    float
-        0 for equal shares, growing without bound. By custom, under .1 is no shift worth a look
-        and from .25 on a large one.
-
-    Raises
-    ------
-    ValueError
-        If the bins do not correspond, or shares do not sum to 1.
-
-    References
-    ----------
-    Siddiqi, *Credit Risk Scorecards* (2006), chapter 8. It is the symmetric Kullback-Leibler
-    divergence of Jeffreys (1946).
-
-    Examples
-    --------
-    >>> round(psi([0.5, 0.5], [0.25, 0.75]), 4)
-    0.2747
+    relation
+        Name or SQL of the window's rows.
+    columns
+        The profile's, by the names that they have in the relation.
+    days
+        Length of the window.
     """
-    for shares in (expected, actual):
-        if not math.isclose(sum(shares), 1, abs_tol=1e-6):
-            raise ValueError(f"shares must sum to 1, these sum to {sum(shares)}: {shares}")
-    floored = (
-        (max(e, SMALLEST_SHARE), max(a, SMALLEST_SHARE))
-        for e, a in zip(expected, actual, strict=True)
-    )
-    return math.fsum((a - e) * math.log(a / e) for e, a in floored)
+    edges = {name: c.edges for name, c in columns.items() if isinstance(c, Numeric)}
+    binned = count_bins(connection, relation, edges).get((), {})
+    pairs = {}
+    for name, column in columns.items():
+        blocks = max(days / column.design.days, 1.0)
+        if isinstance(column, Numeric):
+            before = np.array(column.counts, np.int64)
+            found = binned.get(name)
+            now = found.counts if found else np.zeros_like(before)
+            absent = found.missing + found.non_finite if found else 0
+            pairs[name] = Pair(column, before, now, absent, blocks=blocks)
+        else:
+            levels = count_levels(connection, relation, name).get((), {})
+            pairs[name] = _pair_levels(column, levels, blocks)
+    return pairs
+
+
+def _pair_levels(column: Categorical, levels: Mapping[str | None, int], blocks: float) -> Pair:
+    found = {level: count for level, count in levels.items() if level is not None}
+    absent = levels.get(None, 0)
+    if column.other:
+        # a level that training was not seen to have may be one of those that were not kept
+        names = [*column.levels, RARE]
+        rare = sum(count for level, count in found.items() if level not in column.levels)
+        now = [*(found.get(level, 0) for level in column.levels), rare]
+        before = [*column.levels.values(), column.other]
+    else:
+        # in order of name, so that new levels of few rows are merged with old ones of few rows:
+        # training has missed some of many levels by chance, and together they would look like drift
+        names = sorted({*column.levels, *found})
+        now = [found.get(level, 0) for level in names]
+        before = [column.levels.get(level, 0) for level in names]
+    counts = np.array(before, np.int64), np.array(now, np.int64)
+    return Pair(column, *counts, absent, tuple(names), blocks)
 
 
 def compare(
-    profile: dict[str, Any], features: pd.DataFrame, predictions: pd.Series, spec: Spec
+    profile: Profile, features: pd.DataFrame, predictions: pd.Series, spec: Spec
 ) -> list[Drift]:
     """Compare a window's features and predictions with the champion's training.
 
-    Missing values are a bin of their own, and so are the levels that training had not seen.
-
     Parameters
     ----------
-    profile
-        What `ratchet.training.build_profile` made of the champion's training data.
     features
         The window's rows, with the spec's features.
     predictions
@@ -95,53 +235,37 @@ def compare(
     Returns
     -------
     list
-        One `Drift` per feature, in the spec's order, and one named `prediction`.
+        One `Drift` per feature that the champion has, in the spec's order, and one named
+        `prediction`.
     """
-    monitoring = spec.monitoring
-    drifts = [
-        _drift(name, feature.kind, profile["features"][name], features[name], monitoring)
-        for name, feature in spec.gold.features.items()
-    ]
-    prediction = profile["predictions"]
-    return [*drifts, _drift("prediction", "prediction", prediction, predictions, monitoring)]
+    names = list(spec.gold.features)
+    with duckdb.connect(config={"threads": 1}) as connection:
+        connection.register("features", pa.Table.from_pandas(features[names]))
+        connection.register("answers", pa.table({"prediction": pa.array(predictions)}))
+        columns = {name: profile.features[name] for name in names if name in profile.features}
+        pairs = pair_columns(connection, "features", columns)
+        pairs |= pair_columns(connection, "answers", {"prediction": profile.prediction})
+    kinds: dict[str, Kind] = {name: f.kind for name, f in spec.gold.features.items()}
+    kinds["prediction"] = "prediction"
+    return [_drift(name, kinds[name], pair, spec.monitoring) for name, pair in pairs.items()]
 
 
-def _drift(
-    name: str, kind: Kind, expected: dict[str, Any], column: pd.Series, monitoring: Monitoring
-) -> Drift:
-    rows, missing = len(column), int(column.isna().sum())
-    if rows < monitoring.min_rows:
+def _drift(name: str, kind: Kind, pair: Pair, monitoring: Monitoring) -> Drift:
+    if pair.rows < monitoring.min_rows:
+        state: State = "insufficient_data"
         return Drift(
-            name=name,
-            kind=kind,
-            state="insufficient_data",
-            rows=rows,
-            psi=None,
-            missing_change=None,
+            name=name, kind=kind, state=state, rows=pair.rows, psi=None, missing_change=None
         )
-    count = _categorical_counts if expected["kind"] == "categorical" else _numeric_counts
-    before, now = count(expected, column.dropna())
-    found = psi(
-        [n / expected["rows"] for n in (*before, expected["missing"])],
-        [n / rows for n in (*now, missing)],
-    )
+    psi = pair.stability(monitoring.bins).value if pair.has(monitoring.min_rows) else None
+    before, now = pair.missing_shares
+    has_moved = psi is not None and psi >= monitoring.max_psi
+    missing = pair.missing()
+    is_thinned = missing.value >= max(missing.limit, monitoring.drift.missing_share)
     return Drift(
         name=name,
         kind=kind,
-        state="drift" if found >= monitoring.max_psi else "ok",
-        rows=rows,
-        psi=found,
-        missing_change=missing / rows - expected["missing"] / expected["rows"],
+        state="drift" if has_moved or is_thinned else "ok",
+        rows=pair.rows,
+        psi=psi,
+        missing_change=now - before,
     )
-
-
-def _numeric_counts(expected: dict[str, Any], values: pd.Series) -> tuple[list[int], list[int]]:
-    bins = np.searchsorted(expected["edges"], values.to_numpy(float), side="right")
-    return expected["counts"], np.bincount(bins, minlength=len(expected["counts"])).tolist()
-
-
-def _categorical_counts(expected: dict[str, Any], values: pd.Series) -> tuple[list[int], list[int]]:
-    before: dict[str, int] = expected["counts"]
-    now = values.astype(str).value_counts()
-    known = [int(now.get(level, 0)) for level in before]
-    return [*before.values(), 0], [*known, int(now.sum()) - sum(known)]

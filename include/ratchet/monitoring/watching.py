@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ratchet.monitoring.departures import watch_drift
 from ratchet.monitoring.estimating import watch_estimates
 from ratchet.monitoring.kpi import watch_kpis
 from ratchet.monitoring.service import watch_service
@@ -15,6 +16,7 @@ from ratchet.window import Window
 Source = Callable[[Spec, Window, Settings], list[Signal]]
 
 SOURCES: dict[str, Source] = {
+    "drift": watch_drift,
     "estimates": watch_estimates,
     "kpi": watch_kpis,
     "service": watch_service,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import platform
 import shutil
@@ -28,7 +29,9 @@ from ratchet.training import (
     JUDGED_FILE,
     MODEL_FILE,
     PROFILE_FILE,
+    SAMPLE_FILE,
     Candidate,
+    Profile,
     candidate_folder,
     load_model,
 )
@@ -48,7 +51,7 @@ DECISIONS_FILE = "decisions.json"
 lists, is written once, and its own hash stands in the ledger with the promotion."""
 
 _READ_ONLY = 0o444
-_DOES = (MODEL_FILE, CANDIDATE_FILE, PROFILE_FILE, SPEC_FILE)
+_DOES = (MODEL_FILE, CANDIDATE_FILE, PROFILE_FILE, SAMPLE_FILE, SPEC_FILE)
 
 
 class Manifest(BaseModel):
@@ -113,10 +116,23 @@ class Release(BaseModel):
         return self.manifest.expected_cost_per_unit
 
     @property
-    def profile(self) -> dict[str, Any]:
-        """What its training data looked like: see `ratchet.training.build_profile`."""
-        profile: dict[str, Any] = json.loads(self.read(PROFILE_FILE))
-        return profile
+    def profile(self) -> Profile:
+        """What its training data looked like; ReleaseError if an older Ratchet wrote it."""
+        try:
+            return Profile.model_validate_json(self.read(PROFILE_FILE))
+        except ValueError as error:
+            raise ReleaseError(
+                f"{self.folder / PROFILE_FILE} was written by another version of Ratchet; train "
+                f"{self.manifest.window} again"
+            ) from error
+
+    @property
+    def sample(self) -> pd.DataFrame:
+        """Some of its training rows; see `ratchet.training.sample_reference`."""
+        import pandas as pd
+
+        rows: pd.DataFrame = pd.read_parquet(io.BytesIO(self.read(SAMPLE_FILE)))
+        return rows
 
     @property
     def expectations(self) -> Expectations | None:

@@ -303,11 +303,11 @@ def _features(of: _Source) -> Section:
     from ratchet.lineage import known_sources
 
     sources = known_sources(of.spec, of.settings)
-    described = of.release.profile["features"]
+    described = of.release.profile.features
     rows = []
     for name, feature in of.spec.gold.features.items():
-        profile = described.get(name, {})
-        missing = f"{profile['missing'] / profile['rows']:.1%}" if profile else NOT_MEASURED
+        profile = described.get(name)
+        missing = f"{profile.absent / profile.rows:.1%}" if profile else NOT_MEASURED
         leaves = sorted(".".join(leaf) for leaf in (sources or {}).get(name, ()))
         origin = ", ".join(leaves) if sources else "not looked up"
         rows.append((name, feature.kind, missing, feature.known_at, origin))

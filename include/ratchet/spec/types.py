@@ -646,6 +646,34 @@ class Card(Model):
     limits: Sentences = Field(description="What is known to be wrong or missing in data or model.")
 
 
+class DriftFloors(Model):
+    """Below which size nobody would act on a departure from the training data."""
+
+    ks: Share = Field(
+        default=0.05,
+        gt=0,
+        description="Kolmogorov-Smirnov: largest difference of two cumulative shares. A shift of a "
+        "normal number by an eighth of its standard deviation makes .05.",
+    )
+    wasserstein_sd: float = Field(
+        default=0.1, gt=0, description="Wasserstein distance, in the training's standard deviation."
+    )
+    js_bits: Share = Field(
+        default=0.02,
+        gt=0,
+        description="Jensen-Shannon divergence in bits; 1 where two distributions share nothing.",
+    )
+    missing_share: Share = Field(
+        default=0.02, gt=0, description="Change of the share of missing values."
+    )
+    auc_above_chance: float = Field(
+        default=0.1,
+        gt=0,
+        le=0.5,
+        description="ROC-AUC above .5 of a classifier that tells a window's rows from training's.",
+    )
+
+
 class Estimate(Model):
     """What is expected of answers before their labels are known, and how wrong that may be."""
 
@@ -848,6 +876,9 @@ class Monitoring(Model):
     )
     service: ServiceLimits = Field(
         default=ServiceLimits(), description="What answering may need, and how often it falls back."
+    )
+    drift: DriftFloors = Field(
+        default=DriftFloors(), description="From which size on drift matters; of PSI, max_psi."
     )
     ages_days: tuple[Annotated[float, Field(gt=0)], ...] = Field(
         default=(),

@@ -15,6 +15,7 @@ from ratchet.window import Window
 CANDIDATE_FILE = "candidate.json"
 MODEL_FILE = "model.skops"
 PROFILE_FILE = "profile.json"
+SAMPLE_FILE = "sample.parquet"
 HOLDOUT_FILE = "holdout.parquet"
 EXPECTATIONS_FILE = "expectations.json"
 TIMING_FILE = "timing.json"

@@ -26,6 +26,7 @@ from ratchet.training.candidate import (
     JUDGED_FILE,
     MODEL_FILE,
     PROFILE_FILE,
+    SAMPLE_FILE,
     TIMING_FILE,
     Candidate,
     Judged,
@@ -34,7 +35,7 @@ from ratchet.training.candidate import (
 from ratchet.training.expecting import expect_from_holdout
 from ratchet.training.limits import memory_limited
 from ratchet.training.model import dump_model
-from ratchet.training.profile import build_profile
+from ratchet.training.profile import build_profile, sample_reference
 from ratchet.training.search import Searched, search
 from ratchet.training.smoke import run_smoke
 from ratchet.training.splitting import all_known, split
@@ -58,8 +59,9 @@ def train(
     searched for where the spec declares that; see `ratchet.training.search`.
 
     The model is not fitted again on the holdout before it is judged; see `refit`. Its folder in
-    the window's work folder holds the model, the record that is returned, the drift reference, its
-    answers, and what they let one expect of later ones; running it again writes the same bytes.
+    the window's work folder holds the model, the record that is returned, what drift is measured
+    against, its answers, and what they let one expect of later ones; running it again writes the
+    same bytes.
 
     Parameters
     ----------
@@ -118,7 +120,7 @@ def train(
         with atomic_path(folder) as draft:
             draft.mkdir()
             watched = pd.Series(columns[spec.costs.watched])
-            _write(draft, spec, candidate, model, parts.train, watched)
+            _write(draft, spec, candidate, model, parts.train, parts.holdout, watched)
             _write_answers(draft, spec, parts.holdout, columns)
             if expectations := expect_from_holdout(problem, parts.holdout, columns, window.end):
                 (draft / EXPECTATIONS_FILE).write_text(expectations.model_dump_json(indent=1))
@@ -174,7 +176,7 @@ def refit(spec: Spec, window: Window, judged: Path, to: Path, settings: Settings
         with atomic_path(to) as draft:
             draft.mkdir()
             watched = pd.read_parquet(judged / HOLDOUT_FILE)[spec.costs.watched]
-            _write(draft, spec, candidate, model, rows, watched)
+            _write(draft, spec, candidate, model, rows, holdout, watched)
             _write_answers(draft, spec, holdout, columns)
             (draft / JUDGED_FILE).write_bytes(content)
             if (judged / EXPECTATIONS_FILE).exists():
@@ -212,12 +214,14 @@ def _write(
     candidate: Candidate,
     model: Any,
     rows: pd.DataFrame,
+    holdout: pd.DataFrame,
     watched: pd.Series,
 ) -> None:
     (draft / MODEL_FILE).write_bytes(dump_model(model, candidate.trusted_types))
     (draft / CANDIDATE_FILE).write_text(candidate.model_dump_json(indent=1))
-    profile = build_profile(rows[list(spec.gold.features)], watched, spec)
-    (draft / PROFILE_FILE).write_text(json.dumps(profile, indent=1))
+    profile = build_profile(spec, rows, holdout, watched)
+    (draft / PROFILE_FILE).write_text(profile.model_dump_json())
+    sample_reference(spec, rows).to_parquet(draft / SAMPLE_FILE, index=False)
 
 
 def _write_answers(draft: Path, spec: Spec, holdout: pd.DataFrame, columns: Columns) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -131,12 +132,8 @@ def read_features(spec: Spec, window: Window, settings: Settings) -> pd.DataFram
         If nothing is published.
     """
     gold = spec.gold
-    query = f"""
-        select {feature_columns(spec)}
-        from gold.{gold.features_table} as features
-        where {gold.decided_at} >= ? and {gold.decided_at} < ?
-        order by {gold.decided_at}, {gold.key}"""  # noqa: S608
-    return read_published(spec, settings, query, [_utc(window.start), _utc(window.end)])
+    query = f"from {decided_in(spec, window)} order by {gold.decided_at}, {gold.key}"
+    return read_published(spec, settings, query, [])
 
 
 def read_outcomes(
@@ -203,6 +200,24 @@ def feature_columns(spec: Spec) -> str:
     return ", ".join([f"features.{gold.key}", f"features.{gold.decided_at}", *typed, rule, *also])
 
 
+@contextmanager
+def open_published(spec: Spec, settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Let SQL read what is published; raise BuildError if nothing is."""
+    with duckdb.connect(_published(spec, settings), read_only=True) as connection:
+        yield connection
+
+
+def decided_in(spec: Spec, window: Window) -> str:
+    """Return the SQL of the published rows that `read_features` reads of a window."""
+    gold = spec.gold
+    start, end = _utc(window.start), _utc(window.end)
+    return f"""(
+        select {feature_columns(spec)}
+        from gold.{gold.features_table} as features
+        where {gold.decided_at} >= timestamp '{start}' and {gold.decided_at} < timestamp '{end}'
+    )"""  # noqa: S608
+
+
 def read_published(
     spec: Spec,
     settings: Settings,
@@ -219,13 +234,17 @@ def read_published(
         Whether the query casts its columns. They come by way of Arrow then, in half the time: whole
         numbers of which some are missing as doubles, and truth values as objects.
     """
-    path = settings.lake(spec.name).published
-    if not path.exists():
-        raise BuildError(f"{spec.name}: nothing is published at {path}: build and publish first")
-    with duckdb.connect(path, read_only=True) as connection:
+    with open_published(spec, settings) as connection:
         found = connection.execute(query, parameters)
         frame: pd.DataFrame = found.to_arrow_table().to_pandas() if are_cast else found.df()
     return frame
+
+
+def _published(spec: Spec, settings: Settings) -> Path:
+    path = settings.lake(spec.name).published
+    if not path.exists():
+        raise BuildError(f"{spec.name}: nothing is published at {path}: build and publish first")
+    return path
 
 
 def _report(

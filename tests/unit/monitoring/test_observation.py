@@ -30,8 +30,19 @@ def watched(fake_lake: FakeLake) -> FakeLake:
             "monitoring": spec.monitoring.model_copy(update={"min_rows": 100}),
         }
     )
-    training = pd.DataFrame({"hour": np.arange(ROWS) % 24})
-    profile = build_profile(training, pd.Series(answers()), fake_lake.spec)
+    spec, gold = fake_lake.spec, fake_lake.spec.gold
+    slices = spec.evaluation.slices.model_copy(update={"columns": ()})
+    evaluation = spec.evaluation.model_copy(update={"slices": slices})
+    training = pd.DataFrame(
+        {
+            gold.decided_at: pd.Timestamp("2013-02-01") + np.arange(ROWS) * pd.Timedelta("1h"),
+            gold.label: np.arange(ROWS) % 4 == 0,
+            "hour": np.arange(ROWS) % 24.0,
+        }
+    )
+    profile = build_profile(
+        spec.model_copy(update={"evaluation": evaluation}), training, training, pd.Series(answers())
+    )
     fake_lake.champion = FakeChampion("1", expected_cost_per_unit=20.0, profile=profile)
     return fake_lake
 

@@ -84,7 +84,7 @@ def test_refit_is_the_same_estimator_on_all_labels_known_by_the_windows_end(acce
     assert (refitted.judged_answers(rows) == judged.answers(rows)).all()
     assert (refitted.answers(rows) != judged.answers(rows)).any()
     # drift of answers is measured against what the judged model said to rows that it did not know
-    assert refitted.profile["predictions"] == judged.profile["predictions"]
+    assert refitted.profile.prediction == judged.profile.prediction
     assert refitted.expected_cost_per_unit == judged.expected_cost_per_unit
 
 

@@ -62,6 +62,7 @@ def test_register_makes_a_challenger_with_its_runs(trained_lake):
         "model.skops",
         "profile.json",
         "release.json",
+        "sample.parquet",
         "spec.json",
         "timing.json",
     ]

@@ -91,7 +91,21 @@ def test_load_release_tells_what_it_is(released):
     best = evidence.candidates[evidence.best]
     assert release.expected_cost_per_unit == best.quality.cost_per_unit
     assert release.manifest.files["model.skops"] == best.model_sha256
-    assert set(release.profile["features"]) == set(lake.spec.gold.features)
+    assert set(release.profile.features) == set(lake.spec.gold.features)
+    assert len(release.sample) == release.candidate.train_rows
+
+
+def test_load_release_with_a_profile_of_before_says_what_to_do(released):
+    lake, _, _ = released
+    release = load(lake)
+    old = b'{"rows": 3, "features": {}, "predictions": {}}'
+    path = release.folder / "profile.json"
+    path.chmod(0o644)
+    path.write_bytes(old)
+    files = {**release.manifest.files, "profile.json": hashlib.sha256(old).hexdigest()}
+    manifest = release.manifest.model_copy(update={"files": files})
+    with pytest.raises(ReleaseError, match=r"another version of Ratchet; train 2012-12-31"):
+        _ = release.model_copy(update={"manifest": manifest}).profile
 
 
 def test_load_release_decides_by_the_costs_that_it_was_released_with(released):

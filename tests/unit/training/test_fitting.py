@@ -10,11 +10,12 @@ from ratchet.training import (
     HOLDOUT_FILE,
     MODEL_FILE,
     PROFILE_FILE,
+    SAMPLE_FILE,
     candidate_folder,
     train,
 )
 
-COMPARED = (CANDIDATE_FILE, HOLDOUT_FILE, MODEL_FILE, PROFILE_FILE)
+COMPARED = (CANDIDATE_FILE, HOLDOUT_FILE, MODEL_FILE, PROFILE_FILE, SAMPLE_FILE)
 
 
 def run(lake, estimator="logistic", spec=None):
