@@ -1,6 +1,9 @@
 """A person's answer: asked for as the spec says, and never taken from silence."""
 
-from datetime import timedelta
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -104,3 +107,87 @@ def test_promote_champion_goes_by_what_a_person_said(
     escalated = [each.reasons[0] for each in ledger.decisions("escalation")]
     assert len(escalated) == (author == "nobody")
     assert all(asking.owner.email in text and "48 h" in text for text in escalated)
+
+
+@pytest.fixture
+def unanswered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Return folders in which flights waits two seconds for an answer, and trains nothing."""
+
+    def take_snapshot(use_case: str) -> str:
+        return "0123"
+
+    def check_snapshot(use_case: str, snapshot_id: str) -> bool:
+        return True
+
+    def train_candidate(use_case: str, estimator: str, snapshot_id: str) -> None:
+        return None
+
+    def evaluate_candidates(use_case: str, snapshot_id: str) -> str:
+        return "3"
+
+    def judge_candidate(use_case: str, version: str) -> str:
+        return f"All that was measured of version {version}"
+
+    from ratchet.orchestration import tasks
+
+    functions = (
+        take_snapshot,
+        check_snapshot,
+        train_candidate,
+        evaluate_candidates,
+        judge_candidate,
+    )
+    for function in functions:
+        monkeypatch.setattr(tasks, function.__name__, function)
+    monkeypatch.setattr("ratchet.registry.refuse", lambda *_: None)
+    monkeypatch.setattr(tasks, "_write_card", lambda *_: None)
+    spec = (PROJECT / "include" / "use_cases" / "flights.yaml").read_text()
+    asked = spec.replace("\ngate:\n", f"\ngate:\n  approval: {{answer_within_h: {2 / 3600}}}\n")
+    (tmp_path / "flights.yaml").write_text(asked)
+    monkeypatch.setenv("RATCHET_HOME", str(tmp_path))
+    monkeypatch.setenv("RATCHET_USE_CASES", str(tmp_path))
+    return Settings(tmp_path, tmp_path)
+
+
+@pytest.fixture
+def sweeping() -> Iterator[None]:
+    """Let the scheduler's own sweep for requests that nobody answered go on meanwhile."""
+    from airflow.jobs.job import Job
+    from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
+
+    scheduler, ended = SchedulerJobRunner(Job()), threading.Event()
+
+    def sweep() -> None:
+        while not ended.wait(0.2):
+            scheduler.check_awaiting_input_timeouts()
+
+    thread = threading.Thread(target=sweep)
+    thread.start()
+    yield
+    ended.set()
+    thread.join()
+
+
+@pytest.mark.usefixtures("sweeping")
+def test_request_that_nobody_answers_in_time_refuses_and_escalates(unanswered, monkeypatch):
+    from ratchet.orchestration import tasks
+    from ratchet.orchestration.factory import dags_of
+
+    told: list[str] = []
+    monkeypatch.setattr(tasks, "tell_owner", lambda _, text: told.append(text))
+    spec = load_spec(unanswered.use_cases / "flights.yaml")
+    (training,) = (dag for dag in dags_of(spec) if dag.dag_id == "flights__train_candidate")
+    run = training.test(
+        logical_date=datetime(2013, 3, 8, tzinfo=UTC), run_conf={"window": WINDOW.key}
+    )
+    states = {ti.task_id: str(ti.state) for ti in run.get_task_instances()}
+    assert states["approve_candidate"] == "success", "silence is an answer"
+    assert states["promote_champion"] == "skipped"
+    ledger = Ledger(unanswered.lake("flights").ledger)
+    (approval,) = ledger.decisions("approval")
+    assert (approval.verdict, approval.author) == ("refused", "nobody")
+    assert approval.subject == {"version": "3"}
+    (escalation,) = ledger.decisions("escalation")
+    assert escalation.verdict == "escalated"
+    assert spec.owner.email in escalation.reasons[0]
+    assert told == list(escalation.reasons)

@@ -20,6 +20,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from ratchet.decision import Decision
 from ratchet.errors import BuildError, RatchetError
 from ratchet.ledger import Ledger
+from ratchet.orchestration.telling import tell_owner
 from ratchet.settings import Settings
 from ratchet.spec import Spec, load_spec
 from ratchet.window import Window
@@ -408,7 +409,7 @@ def promote_champion(run: Run, version: str, answer: dict[str, Any] | None = Non
     if run.spec.needs_approval:
         approval = _approval(run, version, answer or {})
         if approval.author == NOBODY:
-            run.record(_escalation(run, version))
+            tell_owner(run.spec, "; ".join(run.record(_escalation(run, version)).reasons))
         if run.record(approval).verdict != "approved":
             refuse(*run.stage, version)
             _write_card(run, version)
