@@ -12,7 +12,7 @@ from ratchet.errors import EvidenceError
 from ratchet.evaluation.metrics import Quality
 from ratchet.settings import Settings
 from ratchet.spec import Spec
-from ratchet.statistics import Calibration, Comparison, SliceDifference
+from ratchet.statistics import Calibration, Comparison, SliceDifference, SliceMean
 from ratchet.window import Window
 
 EVIDENCE_FILE = "evidence.json"
@@ -90,13 +90,15 @@ class Slices(Record):
     `declared` are the slices of `evaluation.slices`, `found` the worst of all others: of each
     feature's levels or bins, and of each pair of features of which one is categorical. Worst first,
     both; errors are controlled in each of the two families by itself. `searched` counts the
-    second.
+    second. `metrics` is the candidate's leading metric on each of the declared slices by itself,
+    worst first; there are none where it is no mean over rows.
     """
 
     rival: str
     declared: tuple[SliceDifference, ...]
     found: tuple[SliceDifference, ...]
     searched: int = Field(ge=0)
+    metrics: tuple[SliceMean, ...] = ()
 
 
 class Rate(Record):
@@ -190,7 +192,9 @@ class Examination(Record):
 class Challenger(Record):
     """A candidate on the holdout; comparisons are of its cost less the other's.
 
-    `train_metrics` were measured on the last of the rows that it was fitted on.
+    `train_metrics` were measured on the last of the rows that it was fitted on. The third
+    comparison is of the leading metric, and below 0 as well where the candidate is better; None
+    without a champion, and where the metric is no mean over rows.
     """
 
     model_sha256: str
@@ -199,6 +203,7 @@ class Challenger(Record):
     train_end: AwareDatetime
     against_champion: Comparison | None
     against_baseline: Comparison
+    metric_against_champion: Comparison | None = None
 
 
 class Champion(Record):
@@ -222,6 +227,7 @@ class Evidence(Record):
     snapshot_id: str
     holdout_start: AwareDatetime
     holdout_rows: int = Field(gt=0)
+    holdout_days: int = Field(gt=0)
     labels: dict[str, FiniteFloat]
     candidates: dict[str, Challenger] = Field(min_length=1)
     baselines: dict[str, Quality] = Field(min_length=1)
@@ -251,7 +257,12 @@ class Evidence(Record):
 
     def holes(self, spec: Spec) -> tuple[str, ...]:
         """Name what the spec declares and nobody measured, as fields of the spec."""
-        return tuple(_holes(self.examination, spec))
+        metric, bounds = spec.leading_bounds
+        holes = list(_holes(self.examination, spec))
+        against = self.candidates[self.best].metric_against_champion
+        if self.champion and bounds and bounds.max_regret is not None and against is None:
+            holes.append(f"{metric} against the champion")
+        return tuple(holes)
 
 
 def _holes(found: Examination, spec: Spec) -> Iterator[str]:
@@ -269,6 +280,14 @@ def _holes(found: Examination, spec: Spec) -> Iterator[str]:
         names = map(column_name, guard.columns if guard else ())
         columns = {each.column for each in measured}
         yield from (f"evaluation.{part}: {name}" for name in names if name not in columns)
+    if spec.worst_in_slice is not None:
+        measured_on = {each.column for each in found.slices.metrics}
+        names = map(column_name, declared.slices.columns)
+        yield from (
+            f"evaluation.slices: {name} by {spec.costs.leading[0]}"
+            for name in names
+            if name not in measured_on
+        )
     disturbed = {(each.feature, each.how) for each in found.robustness}
     for feature, how in product(spec.gold.features, DISTURBANCES):
         if (feature, how) not in disturbed:

@@ -12,6 +12,7 @@ from ratchet.evaluation.blessing import bless_in_clean_process
 from ratchet.evaluation.disturbing import measure_behaviour, measure_robustness
 from ratchet.evaluation.evidence import BehaviourTest, Disturbance, Examination
 from ratchet.evaluation.folds import walk_forward
+from ratchet.evaluation.metrics import days_of
 from ratchet.evaluation.slicing import measure_groups, measure_slices
 from ratchet.problems import Answers, Problem, problem_of
 from ratchet.statistics import Calibration, measure_calibration
@@ -50,13 +51,13 @@ def examine(
         Folder of blessings; see `bless_in_clean_process`.
     """
     spec, rows = problem.spec, parts.holdout
-    days = rows[spec.gold.decided_at].to_numpy("datetime64[D]")
+    days = days_of(rows, spec)
     losses = problem.losses(answers, rows)
     as_fitted = problem_of(spec.with_params(candidate.estimator, candidate.params))
     robustness, behaviour = _try(problem, candidate, packaged, parts)
     return Examination(
         calibration=_calibration(problem, answers, parts, days),
-        slices=measure_slices(spec, rows, losses - rival[1], days, rival[0]),
+        slices=measure_slices(problem, rows, answers, losses - rival[1], days, rival[0]),
         fairness=measure_groups(problem, rows, answers, losses - baseline, days),
         robustness=robustness,
         behaviour=behaviour,

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 
 from ratchet.decision import Clause, Decision
 from ratchet.errors import EvidenceError
-from ratchet.evaluation.evidence import Blessing, Challenger, Evidence, Examination
+from ratchet.evaluation.evidence import Blessing, Challenger, Evidence, Examination, Slices
 from ratchet.spec import Spec
-from ratchet.statistics import Comparison, SliceDifference, detectable_difference
+from ratchet.statistics import Comparison, SliceDifference, detectable_difference, power_of
+
+_LEAST_LEVEL = 1e-9
+"""A p-value is taken for no less: a test at level 0 would find nothing at all."""
 
 
 def judge(evidence: Evidence, spec: Spec) -> Decision:
@@ -49,23 +52,23 @@ def judge(evidence: Evidence, spec: Spec) -> Decision:
 
 
 def _clauses(evidence: Evidence, best: Challenger, spec: Spec) -> Iterator[Clause]:
-    yield from _enough(evidence, best, spec)
+    yield from _enough(evidence, spec)
     yield _nothing_missing(evidence, spec)
     yield from _not_too_bad(best, spec)
     yield from _not_too_good(best, spec)
     yield _better_than_baseline(evidence, best, spec)
     yield from _against_champion(evidence, best, spec)
     yield from _parts(evidence.examination, spec)
+    yield from _key_slices(evidence.examination.slices, spec)
     yield from _calibrated(evidence.examination, spec)
     yield from _behaves(evidence.examination, spec)
     yield from blessing_clauses(evidence.examination.blessing, spec)
 
 
-def _enough(evidence: Evidence, best: Challenger, spec: Spec) -> Iterator[Clause]:
-    days = best.against_baseline.clusters
+def _enough(evidence: Evidence, spec: Spec) -> Iterator[Clause]:
     for name, found, needed, what in (
         ("enough_rows", evidence.holdout_rows, spec.gate.min_holdout_rows, f"{spec.gold.unit}s"),
-        ("enough_days", days, spec.gate.min_holdout_days, "days"),
+        ("enough_days", evidence.holdout_days, spec.gate.min_holdout_days, "days"),
     ):
         yield Clause(
             name=name,
@@ -156,6 +159,7 @@ def _against_champion(evidence: Evidence, best: Challenger, spec: Spec) -> Itera
         f"{champion.version} ({champion.quality.cost_per_unit:.2f} {_per_unit(spec)}); that it "
         f"{null} has {_probability(p_value, spec)}.",
     )
+    yield from _metric_against_champion(evidence, best, spec)
     yield _enough_power(found, evidence, spec)
     gain = -found.estimate
     yield Clause(
@@ -176,23 +180,59 @@ def _against_champion(evidence: Evidence, best: Challenger, spec: Spec) -> Itera
     )
 
 
+def _metric_against_champion(evidence: Evidence, best: Challenger, spec: Spec) -> Iterator[Clause]:
+    name, bounds = spec.leading_bounds
+    if bounds is None or bounds.max_regret is None:
+        return
+    label, allowed, found = spec.costs.leading[1].label, bounds.max_regret, None
+    if best.metric_against_champion is not None:
+        found = _of_margin(best.metric_against_champion, allowed)
+    p_value = 1.0 if found is None else _chosen(found.p_value, evidence)
+    yield Clause(
+        name=f"not_worse_by_{name}",
+        passed=p_value <= spec.gate.comparison.level,
+        observed=p_value,
+        required=spec.gate.comparison.level,
+        text=f"Its {label} was not compared with the champion's."
+        if found is None
+        else f"By {label} it is {abs(found.estimate):.3f} "
+        f"{'worse' if found.estimate > 0 else 'better'} than the champion on the same "
+        f"{spec.gold.unit}s; that it loses {allowed:g} or more has {_probability(p_value, spec)}.",
+    )
+
+
 def _enough_power(found: Comparison, evidence: Evidence, spec: Spec) -> Clause:
+    """Ask for the odds of a true finding to a false one that the level and the power promise.
+
+    Days that find a worthwhile saving with the stated power give them. Of others, what was found
+    must be the more certain: on them a true finding is rarer, and a false one is not.
+
+    References
+    ----------
+    Ioannidis (2005), *Why Most Published Research Findings Are False*, PLoS Medicine 2: what was
+    found is true by the odds of before, times power over level.
+    """
     pairing = spec.gate.comparison
-    detectable = 0.0
-    if found.standard_error > 0 and found.degrees_of_freedom is not None:
-        detectable = found.margin * -1 + detectable_difference(
-            found.standard_error,
-            found.degrees_of_freedom,
-            level=pairing.level / len(evidence.candidates),
-            power=pairing.power,
+    level = min(pairing.level, _chosen(max(found.p_value, _LEAST_LEVEL), evidence))
+    level_of_one = level / len(evidence.candidates)
+    error, degrees = found.standard_error, found.degrees_of_freedom
+    detectable, power = 0.0, 1.0
+    if error > 0 and degrees is not None:
+        distance = pairing.worthwhile_per_unit + found.margin
+        power = power_of(distance, error, degrees, level=level_of_one)
+        detectable = -found.margin + detectable_difference(
+            error, degrees, level=pairing.level / len(evidence.candidates), power=pairing.power
         )
+    odds, needed = power / level, pairing.power / pairing.level
     return Clause(
         name="enough_power",
-        passed=detectable <= pairing.worthwhile_per_unit,
-        observed=detectable,
-        required=pairing.worthwhile_per_unit,
-        text=f"These {found.clusters} days find a saving of {detectable:.2f} {_per_unit(spec)} "
-        f"with a chance of {pairing.power:.0%}; they must find {pairing.worthwhile_per_unit:g}.",
+        passed=odds >= needed,
+        observed=odds,
+        required=needed,
+        text=f"These {found.clusters} {pairing.clusters} find a saving of {detectable:.2f} "
+        f"{_per_unit(spec)} with a chance of {pairing.power:.0%}. What is as certain as this, they "
+        f"find {odds:.1f} times as often where {pairing.worthwhile_per_unit:g} is saved as where "
+        f"nothing is; {needed:.1f} times is needed.",
     )
 
 
@@ -243,6 +283,28 @@ def _part(found: SliceDifference, spec: Spec) -> str:
     )
 
 
+def _key_slices(found: Slices, spec: Spec) -> Iterator[Clause]:
+    limit = spec.worst_in_slice
+    if limit is None or not spec.evaluation.slices.columns:
+        return
+    metric = spec.costs.leading[1]
+    worst = found.metrics[0] if found.metrics else None
+    is_met = worst is not None and (
+        worst.shrunken > limit if metric.is_higher_better else worst.shrunken < limit
+    )
+    yield Clause(
+        name="no_key_slice_too_bad",
+        passed=is_met,
+        observed="not measured" if worst is None else worst.shrunken,
+        required=limit,
+        text=f"In no key slice its {metric.label} could be measured."
+        if worst is None
+        else f"Of {len(found.metrics)} key slices its {metric.label} is worst in {worst.column} "
+        f"{worst.level} with {worst.shrunken:.3f} ({worst.estimate:.3f} before shrinkage, "
+        f"{worst.rows:,} rows); better than {limit:g} is needed.",
+    )
+
+
 def _calibrated(examination: Examination, spec: Spec) -> Iterator[Clause]:
     allowed, found = spec.gate.max_calibration_error, examination.calibration
     if allowed is None:
@@ -257,6 +319,17 @@ def _calibrated(examination: Examination, spec: Spec) -> Iterator[Clause]:
         if found is None
         else f"Its probabilities lie {found.error:.3f} from the shares that occurred, of which "
         f"chance explains {found.error_by_chance:.3f}; {allowed:g} more is allowed.",
+    )
+    slope, bounds = None if found is None else found.slope, spec.gate.calibration_slope
+    yield Clause(
+        name="rightly_sure",
+        passed=slope is not None and bounds.least <= slope <= bounds.most,
+        observed="not measured" if slope is None else slope,
+        required=f"{bounds.least:g} to {bounds.most:g}",
+        text="How sure it may be could not be measured: it is equally sure of all, or knows all."
+        if slope is None
+        else f"Its logits times {slope:.2f} fit what occurred: it is too sure below "
+        f"{bounds.least:g}, and too timid above {bounds.most:g}.",
     )
 
 

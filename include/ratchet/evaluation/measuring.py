@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ratchet.errors import EvidenceError, RatchetError
 from ratchet.evaluation.evidence import EVIDENCE_FILE, Challenger, Champion, Evidence
 from ratchet.evaluation.examining import examine
-from ratchet.evaluation.metrics import Quality, compare, measure
+from ratchet.evaluation.metrics import Quality, compare, compare_metric, days_of, measure
 from ratchet.explanations import EXPLANATIONS_FILE, explain
 from ratchet.problems import Answers, Problem, problem_of
 from ratchet.settings import Settings
@@ -54,7 +54,7 @@ def evaluate(spec: Spec, window: Window, snapshot_id: str, settings: Settings) -
     problem = problem_of(spec)
     snapshot = load_snapshot(spec, snapshot_id, settings)
     parts = split(snapshot, spec, window)
-    rows, moments = parts.holdout, parts.holdout[spec.gold.decided_at]
+    rows = parts.holdout
     candidates = {
         name: load_candidate(spec, window, name, snapshot_id, settings)
         for name in spec.training.estimators
@@ -65,10 +65,11 @@ def evaluate(spec: Spec, window: Window, snapshot_id: str, settings: Settings) -
         baselines[name], losses[name] = measure(problem, answers, rows, name)
     best_baseline = min(baselines, key=lambda name: baselines[name].cost_per_unit)
     release = champion_at(spec, window.start, settings)
-    champion, champion_losses = None, None
+    champion, champion_answers, champion_losses = None, None, None
     if release:
         whose = f"champion {release.version}"
-        quality, champion_losses = measure(problem, release.judged_answers(rows), rows, whose)
+        champion_answers = release.judged_answers(rows)
+        quality, champion_losses = measure(problem, champion_answers, rows, whose)
         champion = Champion(
             version=release.version, train_end=release.judged_train_end, quality=quality
         )
@@ -84,10 +85,13 @@ def evaluate(spec: Spec, window: Window, snapshot_id: str, settings: Settings) -
             train_end=candidate.train_end,
             against_champion=None
             if champion_losses is None
-            else compare(costs, champion_losses, moments, spec, spec.gate.max_regret_per_unit),
+            else compare(costs, champion_losses, rows, spec, spec.gate.max_regret_per_unit),
             against_baseline=compare(
-                costs, losses[best_baseline], moments, spec, -spec.gate.min_saving_per_unit
+                costs, losses[best_baseline], rows, spec, -spec.gate.min_saving_per_unit
             ),
+            metric_against_champion=None
+            if champion_answers is None
+            else compare_metric(problem, answered[name], champion_answers, rows),
         )
     best = min(challengers, key=lambda name: _rank(challengers[name].quality, spec))
     rival = (best_baseline, losses[best_baseline])
@@ -110,6 +114,7 @@ def evaluate(spec: Spec, window: Window, snapshot_id: str, settings: Settings) -
             snapshot_id=snapshot_id,
             holdout_start=parts.cut,
             holdout_rows=len(rows),
+            holdout_days=len(np.unique(days_of(rows, spec))),
             labels=problem.describe(rows[spec.gold.label]),
             candidates=challengers,
             baselines=baselines,
@@ -148,6 +153,6 @@ def _answers_in_training(problem: Problem, rows: pd.DataFrame, folder: Path) -> 
 
 
 def _rank(quality: Quality, spec: Spec) -> tuple[float, float]:
-    name, metric = next(iter(spec.costs.metrics.items()))
+    name, metric = spec.costs.leading
     leading = quality.metrics[name]
     return quality.cost_per_unit, -leading if metric.is_higher_better else leading

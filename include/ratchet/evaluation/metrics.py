@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from ratchet.errors import EvidenceError
@@ -56,10 +56,47 @@ def measure(
     return quality, losses
 
 
+def days_of(rows: pd.DataFrame, spec: Spec) -> NDArray[np.datetime64]:
+    """Return the UTC day of each decision."""
+    return rows[spec.gold.decided_at].to_numpy("datetime64[D]")
+
+
+def compare_metric(
+    problem: Problem, answers: Answers, other: Answers, rows: pd.DataFrame
+) -> Comparison | None:
+    """Compare two models by the leading metric, as by their losses: below 0 the first is better.
+
+    For ROC-AUC it is DeLong's comparison, with rows of one day together.
+
+    Parameters
+    ----------
+    answers, other
+        Of the model in question, and of the one that it is compared with.
+
+    Returns
+    -------
+    Comparison or None
+        None where the metric is no mean over rows.
+
+    References
+    ----------
+    See `roc_auc_contributions`.
+    """
+    spec = problem.spec
+    labels = rows[spec.gold.label]
+    found = [problem.contributions(each, labels) for each in (answers, other)]
+    if found[0] is None or found[1] is None:
+        return None
+    _, bounds = spec.leading_bounds
+    margin = bounds.max_regret or 0.0 if bounds else 0.0
+    sign = -1 if spec.costs.leading[1].is_higher_better else 1
+    return compare(sign * found[0], sign * found[1], rows, spec, margin)
+
+
 def compare(
     losses: NDArray[np.float64],
     other: NDArray[np.float64],
-    moments: pd.Series,
+    rows: pd.DataFrame,
     spec: Spec,
     margin: float,
 ) -> Comparison:
@@ -69,20 +106,24 @@ def compare(
     ----------
     losses, other
         Cost per row, of the policy in question and of the one that it is compared with.
-    moments
-        Moment of each decision; rows of one UTC day belong together, as a storm delays all of them.
+    rows
+        The rows, in the order of the costs. Those of one UTC day belong together, as a storm delays
+        all of them; or those of one entity, where `gate.comparison.by` says so.
     margin
         See `Comparison`.
 
     Raises
     ------
     EvidenceError
-        If there are too few days.
+        If there are too few days or entities.
     """
     pairing, differences = spec.gate.comparison, losses - other
-    days, confidence = moments.to_numpy("datetime64[D]"), 1 - 2 * pairing.level
+    days, confidence = days_of(rows, spec), 1 - 2 * pairing.level
     if pairing.test == "clusters":
-        return compare_by_cluster(differences, days, margin=margin, confidence=confidence)
+        clusters: ArrayLike = days
+        if pairing.by == "entity":
+            clusters = rows.groupby(list(spec.gold.entity), dropna=False, sort=False).ngroup()
+        return compare_by_cluster(differences, clusters, margin=margin, confidence=confidence)
     return compare_by_blocks(
         differences,
         days,

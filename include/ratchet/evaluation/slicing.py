@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import reduce
 from itertools import combinations
 
 import numpy as np
@@ -13,11 +14,17 @@ from ratchet.evaluation.evidence import Group, Rate, Slices, column_name
 from ratchet.problems import Answers, Problem
 from ratchet.spec import Spec
 from ratchet.spec.types import Guard
-from ratchet.statistics import SliceDifference, compare_by_cluster, compare_slices
+from ratchet.statistics import (
+    Levels,
+    SliceDifference,
+    SliceMean,
+    compare_by_cluster,
+    compare_slices,
+    estimate_slices,
+)
 
 Losses = NDArray[np.float64]
 Days = NDArray[np.datetime64]
-Levels = NDArray[np.str_]
 
 MIN_DAYS = 5
 """On fewer days the error of a slice is a guess."""
@@ -28,9 +35,17 @@ MISSING = "missing"
 
 
 def measure_slices(
-    spec: Spec, rows: pd.DataFrame, differences: Losses, days: Days, rival: str
+    problem: Problem,
+    rows: pd.DataFrame,
+    answers: Answers,
+    differences: Losses,
+    days: Days,
+    rival: str,
 ) -> Slices:
     """Compare a candidate with its rival on the declared slices, and search all others.
+
+    On the declared ones its leading metric is measured as well, where it is a mean over rows:
+    answers that mean nothing may cost little, or less than a rival that is bad everywhere.
 
     Parameters
     ----------
@@ -39,14 +54,50 @@ def measure_slices(
     rival
         Name of that.
     """
+    spec = problem.spec
     guard = spec.evaluation.slices
     levels = {name: levels_of(rows[name], spec) for name in spec.gold.features}
     others = (columns for columns in _nameable(spec) if columns not in guard.columns)
     declared = _compare(differences, days, levels, guard.columns, guard)
     found = _compare(differences, days, levels, others, guard)
     return Slices(
-        rival=rival, declared=tuple(declared), found=tuple(found[:SHOWN]), searched=len(found)
+        rival=rival,
+        declared=tuple(declared),
+        found=tuple(found[:SHOWN]),
+        searched=len(found),
+        metrics=tuple(_metrics(problem, rows, answers, days, levels)),
     )
+
+
+def _metrics(
+    problem: Problem,
+    rows: pd.DataFrame,
+    answers: Answers,
+    days: Days,
+    levels: Mapping[str, Levels],
+) -> list[SliceMean]:
+    """Measure the leading metric on each level of the declared slices, the worst first."""
+    guard, labels = problem.spec.evaluation.slices, rows[problem.spec.gold.label]
+    found: list[SliceMean] = []
+    for columns in guard.columns:
+        names, codes = _cross(levels, columns)
+        values = np.full(len(rows), np.nan)
+        for code in range(len(names)):
+            inside = codes == code
+            contributions = problem.contributions(answers[inside], labels[inside])
+            if contributions is not None:
+                values[inside] = contributions
+        is_measured = np.isfinite(values)
+        if is_measured.any():
+            found += estimate_slices(
+                values[is_measured],
+                days[is_measured],
+                {column_name(columns): Levels(names, codes[is_measured])},
+                min_rows=guard.min_rows,
+                min_clusters=MIN_DAYS,
+            )
+    sign = 1 if problem.spec.costs.leading[1].is_higher_better else -1
+    return sorted(found, key=lambda each: sign * each.shrunken)
 
 
 def measure_groups(
@@ -71,7 +122,8 @@ def measure_groups(
     crossed = {column_name(columns): _cross(levels, columns) for columns in guard.columns}
     groups = {}
     for each in _compare(differences, days, levels, guard.columns, guard):
-        inside = crossed[each.column] == each.level
+        names, codes = crossed[each.column]
+        inside = names[codes] == each.level
         rates = {name: _rate(values, inside, days) for name, values in quantities.items()}
         groups[f"{each.column}={each.level}"] = Group(
             rates={name: rate for name, rate in rates.items() if rate}, against_baseline=each
@@ -82,7 +134,7 @@ def measure_groups(
 def levels_of(column: pd.Series, spec: Spec) -> Levels:
     """Return the level of each row: as it is, or the quantile bin that a number is in."""
     if spec.gold.features[str(column.name)].kind == "categorical":
-        return column.astype(object).where(column.notna(), MISSING).to_numpy().astype(str)
+        return Levels.of(column.astype(object).where(column.notna(), MISSING).to_numpy())
     values = column.to_numpy(np.float64)
     known = values[~np.isnan(values)]
     steps = np.arange(1, spec.evaluation.bins) / spec.evaluation.bins
@@ -91,9 +143,10 @@ def levels_of(column: pd.Series, spec: Spec) -> Levels:
     names = [
         *(f"to {edge:.4g}" for edge in edges),
         f"above {edges[-1]:.4g}" if len(edges) else "all",
+        MISSING,
     ]
-    found = np.array(names)[np.searchsorted(edges, values, side="left").clip(max=len(edges))]
-    return np.where(np.isnan(values), MISSING, found)
+    bins = np.searchsorted(edges, values, side="left").clip(max=len(edges))
+    return Levels(np.array(names), np.where(np.isnan(values), len(names) - 1, bins))
 
 
 def _nameable(spec: Spec) -> Iterator[tuple[str, ...]]:
@@ -124,9 +177,7 @@ def _compare(
 
 def _cross(levels: Mapping[str, Levels], columns: tuple[str, ...]) -> Levels:
     first, *others = (levels[name] for name in columns)
-    for each in others:
-        first = np.char.add(np.char.add(first, " and "), each)
-    return first
+    return reduce(Levels.cross, others, first)
 
 
 def _rate(values: Losses, inside: NDArray[np.bool_], days: Days) -> Rate | None:

@@ -8,11 +8,11 @@ where its fault is elsewhere, it meets a champion that it would beat.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -36,13 +36,13 @@ from ratchet.evaluation.evidence import (
 from ratchet.evaluation.examining import CALIBRATION_BINS
 from ratchet.evaluation.folds import walk_forward
 from ratchet.evaluation.gate import judge
-from ratchet.evaluation.metrics import Quality, compare, measure
+from ratchet.evaluation.metrics import Quality, compare, compare_metric, days_of, measure
 from ratchet.evaluation.slicing import measure_groups, measure_slices
 from ratchet.problems import Answers, Problem, fitted
 from ratchet.problems.binary import Binary
 from ratchet.spec import Spec
 from ratchet.statistics import measure_calibration
-from ratchet.training import split
+from ratchet.training import Split, split
 from ratchet.window import Window
 
 Losses = NDArray[np.float64]
@@ -87,7 +87,7 @@ class Scene:
     @cached_property
     def days(self) -> NDArray[np.datetime64]:
         """UTC day of each row."""
-        return self.rows[self.spec.gold.decided_at].to_numpy("datetime64[D]")
+        return days_of(self.rows, self.spec)
 
     @cached_property
     def best_baseline(self) -> str:
@@ -100,13 +100,35 @@ class Scene:
         return _fit(self.problem, self.estimator, rows, target)
 
 
-def set_scene(snapshot: pd.DataFrame, window: Window, problem: Problem, estimator: str) -> Scene:
-    """Split a snapshot as a training run of the window does, and look at an honest model."""
-    gold = problem.spec.gold
-    known = snapshot[snapshot[gold.label_known_at] <= window.end.replace(tzinfo=None)]
-    parts = split(known, problem.spec, window)
-    rows, features = parts.holdout, list(gold.features)
-    model = _fit(problem, estimator, parts.train, parts.train[gold.label])
+def stage(snapshot: pd.DataFrame, window: Window, problem: Problem) -> tuple[pd.DataFrame, Split]:
+    """Return the rows that are known at a window's end, and their split, as for a training run."""
+    label_known_at = snapshot[problem.spec.gold.label_known_at]
+    known = snapshot[label_known_at <= window.end.replace(tzinfo=None)]
+    return known, split(known, problem.spec, window)
+
+
+def honest_model(problem: Problem, parts: Split, estimator: str) -> Any:
+    """Fit one of the spec's estimators."""
+    return _fit(problem, estimator, parts.train, parts.train[problem.spec.gold.label])
+
+
+def set_scene(
+    snapshot: pd.DataFrame,
+    window: Window,
+    problem: Problem,
+    estimator: str,
+    model: Any | None = None,
+) -> Scene:
+    """Split a snapshot as a training run of the window does, and look at an honest model.
+
+    Parameters
+    ----------
+    model
+        By default it is fitted.
+    """
+    known, parts = stage(snapshot, window, problem)
+    rows, features = parts.holdout, list(problem.spec.gold.features)
+    model = model or honest_model(problem, parts, estimator)
     answers = problem.answer(model, rows)
     return Scene(
         problem=problem,
@@ -230,31 +252,73 @@ def _judged(
 def _evidence(
     scene: Scene, champion: Answers, answers: Answers, end: datetime | None = None
 ) -> Evidence:
-    """Return the evidence of answers, with what was seen of the scene's model beside it."""
+    """Return the evidence of answers against a champion of the week before."""
+    before = scene.cut - timedelta(days=7)
+    return evidence_of(scene, {scene.estimator: answers}, Rival("1", champion, before), end)
+
+
+class Rival(NamedTuple):
+    """A champion: its version, its answers to the scene's rows, and the end of its training."""
+
+    version: str
+    answers: Answers
+    train_end: datetime
+
+
+def evidence_of(
+    scene: Scene,
+    answered: Mapping[str, Answers],
+    champion: Rival | None,
+    end: datetime | None = None,
+) -> Evidence:
+    """Return the evidence of candidates, with what was seen of the scene's model beside it.
+
+    Parameters
+    ----------
+    answered
+        Answers by candidate; the scene's estimator is among them, and is taken for the best.
+    end
+        Of what the candidates have learned from; by default the scene's cut.
+
+    Raises
+    ------
+    EvidenceError
+        If there can be none.
+    """
     problem, spec, rows = scene.problem, scene.spec, scene.rows
-    moments, labels = rows[spec.gold.decided_at], rows[spec.gold.label].to_numpy(bool)
-    quality, losses = measure(problem, answers, rows, "the candidate")
-    champion_quality, rival = measure(problem, champion, rows, "the champion")
+    labels = rows[spec.gold.label].to_numpy(bool)
     _, baseline = scene.baselines[scene.best_baseline]
-    gate = spec.gate
-    challenger = Challenger(
-        model_sha256=_MODEL,
-        quality=quality,
-        train_metrics={},
-        train_end=end or scene.cut,
-        against_champion=compare(losses, rival, moments, spec, gate.max_regret_per_unit),
-        against_baseline=compare(losses, baseline, moments, spec, -gate.min_saving_per_unit),
-    )
+    rival, champion_quality = baseline, None
+    if champion:
+        champion_quality, rival = measure(problem, champion.answers, rows, "the champion")
+    gate, challengers = spec.gate, {}
+    for name, answers in answered.items():
+        quality, losses = measure(problem, answers, rows, "the candidate")
+        challengers[name] = Challenger(
+            model_sha256=_MODEL,
+            quality=quality,
+            train_metrics={},
+            train_end=end or scene.cut,
+            against_champion=compare(losses, rival, rows, spec, gate.max_regret_per_unit)
+            if champion
+            else None,
+            against_baseline=compare(losses, baseline, rows, spec, -gate.min_saving_per_unit),
+            metric_against_champion=compare_metric(problem, answers, champion.answers, rows)
+            if champion
+            else None,
+        )
+    answers = answered[scene.estimator]
+    losses = problem.losses(answers, rows)
+    whose = f"champion {champion.version}" if champion else scene.best_baseline
     examination = Examination(
         calibration=measure_calibration(answers, labels, scene.days, CALIBRATION_BINS),
-        slices=measure_slices(spec, rows, losses - rival, scene.days, "champion"),
+        slices=measure_slices(problem, rows, answers, losses - rival, scene.days, whose),
         fairness=measure_groups(problem, rows, answers, losses - baseline, scene.days),
         robustness=scene.robustness,
         behaviour=scene.behaviour,
         folds=scene.folds,
         blessing=scene.blessing,
     )
-    champion_end = scene.cut - timedelta(days=7)
     try:
         return Evidence(
             use_case=spec.name,
@@ -262,10 +326,15 @@ def _evidence(
             snapshot_id=_MODEL,
             holdout_start=scene.cut,
             holdout_rows=len(rows),
+            holdout_days=len(np.unique(scene.days)),
             labels={},
-            candidates={scene.estimator: challenger},
+            candidates=challengers,
             baselines={name: quality for name, (quality, _) in scene.baselines.items()},
-            champion=Champion(version="1", train_end=champion_end, quality=champion_quality),
+            champion=Champion(
+                version=champion.version, train_end=champion.train_end, quality=champion_quality
+            )
+            if champion and champion_quality
+            else None,
             best=scene.estimator,
             best_baseline=scene.best_baseline,
             examination=examination,
@@ -320,13 +389,15 @@ def _stale(scene: Scene, scale: float, generator: np.random.Generator) -> Eviden
 
 
 def _broken_slice(scene: Scene, scale: float, generator: np.random.Generator) -> Evidence:
-    """Answer nothing but the least in one large level of a categorical key slice."""
+    """Answer nothing, or what concerns others, in one large level of a categorical key slice."""
     rows, features = scene.rows, scene.spec.gold.features
     names = [name for (name, *_) in scene.spec.evaluation.slices.columns]
     column = str(generator.choice([n for n in names if features[n].kind == "categorical"]))
     share = rows[column].value_counts(normalize=True)
     level = generator.choice(share.index[share >= 0.1].to_numpy())
-    answers = np.where(rows[column] == level, scene.answers.min(), scene.answers)
+    answers, inside = scene.answers.copy(), (rows[column] == level).to_numpy()
+    anybodys = generator.permutation(answers[inside])
+    answers[inside] = answers.min() if generator.random() < 0.5 else anybodys
     return _evidence(scene, blurred(scene.answers, scene, scale, generator), answers)
 
 

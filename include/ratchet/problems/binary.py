@@ -163,6 +163,15 @@ class Binary(Problem):
             "brier": ((1 - said) ** 2, said**2),
         }
 
+    def contributions(self, answers: Answers, labels: pd.Series) -> NDArray[np.float64] | None:
+        """Return what each answer adds to ROC-AUC; of either label there must be two."""
+        from ratchet.statistics import roc_auc_contributions
+
+        positive = labels.to_numpy(bool)
+        if min(positive.sum(), (~positive).sum()) < 2:
+            return None
+        return roc_auc_contributions(positive, answers)
+
     def probabilities(
         self, answers: Answers, labels: pd.Series
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

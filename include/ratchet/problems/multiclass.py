@@ -164,6 +164,19 @@ class Multiclass(Problem):
             "right_share": right - expected["right_share"].rows,
         }
 
+    def contributions(self, answers: Answers, labels: pd.Series) -> NDArray[np.float64] | None:
+        """Return what each answer adds to macro ROC-AUC, over the classes that it can be had of."""
+        from ratchet.statistics import roc_auc_contributions
+
+        true = self.target(labels)
+        is_class = [true == code for code in range(len(self.costs.classes))]
+        found = [
+            roc_auc_contributions(positive, answers[:, code])
+            for code, positive in enumerate(is_class)
+            if 2 <= positive.sum() <= len(labels) - 2
+        ]
+        return np.asarray(np.mean(found, axis=0), np.float64) if found else None
+
     def probabilities(
         self, answers: Answers, labels: pd.Series
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

@@ -273,6 +273,17 @@ class Problem(ABC):
         """
         return {}
 
+    def contributions(
+        self,
+        answers: Answers,  # noqa: ARG002
+        labels: pd.Series,  # noqa: ARG002
+    ) -> NDArray[np.float64] | None:
+        """Return what each answer adds to the leading metric, which is their mean.
+
+        None where it is undefined on these labels, and for kinds without `costs.leads_by_row`.
+        """
+        return None
+
     def probabilities(
         self,
         answers: Answers,  # noqa: ARG002

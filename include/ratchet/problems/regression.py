@@ -66,6 +66,10 @@ class Regression(Problem):
         """Plan with what turns out: perfect foresight."""
         return np.zeros(len(rows))
 
+    def contributions(self, answers: Answers, labels: pd.Series) -> NDArray[np.float64]:
+        """Return the absolute errors."""
+        return np.asarray(np.abs(answers - labels), np.float64)
+
     def metrics(self, answers: Answers, rows: pd.DataFrame) -> dict[str, float]:
         """Compute all metrics of finite answers."""
         return _errors(answers, rows[self.spec.gold.label].to_numpy(np.float64))

@@ -128,7 +128,8 @@ def _difference(found: Comparison, other: str, spec: Spec) -> str:
     return (
         f"It costs {abs(found.estimate):.2f} {spec.costs.unit} per {spec.gold.unit} {more} than "
         f"{other}; with a confidence of {confidence:.1%}, the difference lies in "
-        f"[{found.low:+.2f}, {found.high:+.2f}] ({found.clusters} days)."
+        f"[{found.low:+.2f}, {found.high:+.2f}] ({found.clusters} "
+        f"{spec.gate.comparison.clusters})."
     )
 
 

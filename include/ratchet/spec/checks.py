@@ -8,9 +8,10 @@ from datetime import UTC, timedelta
 from croniter import croniter
 
 from ratchet.spec.access import CONDITION, condition_name, restricted_columns
+from ratchet.spec.costs import Metric
 from ratchet.spec.marts import gold_columns
 from ratchet.spec.source import Field
-from ratchet.spec.types import Canary, Invariance, Spec
+from ratchet.spec.types import Canary, Invariance, Plausible, Spec
 
 Disagreement = tuple[Field, str]
 
@@ -224,7 +225,7 @@ def _of_behaviour(spec: Spec) -> Iterator[Disagreement]:
             yield field, "least is above most, so nothing passes; swap them"
 
 
-def _of_gate(spec: Spec) -> Iterator[Disagreement]:
+def _of_plausible(spec: Spec) -> Iterator[Disagreement]:
     for name, bounds in spec.gate.plausible.items():
         field: Field = ("gate", "plausible", name)
         metric = spec.costs.metrics.get(name)
@@ -241,6 +242,34 @@ def _of_gate(spec: Spec) -> Iterator[Disagreement]:
         if metric.chance is not None and sign * bounds.worst < sign * metric.chance:
             text = f"lets answers pass that are worse than chance; give {metric.chance} or more"
             yield (*field, "worst"), text
+            continue
+        is_by_row = name == spec.costs.leading[0] and spec.costs.leads_by_row
+        for part, text in _of_slice(bounds, metric, is_by_row):
+            yield (*field, part), text
+
+
+def _of_slice(bounds: Plausible, metric: Metric, is_by_row: bool) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with bounds that can be had of the leading metric alone."""
+    worst, sign = bounds.worst_in_slice, 1 if metric.is_higher_better else -1
+    if not is_by_row:
+        text = "is of means over rows: give it to the leading metric, if that is one"
+        for name in ("worst_in_slice", "max_regret"):
+            if getattr(bounds, name) is not None:
+                yield name, text
+    elif worst is not None and sign * worst > sign * bounds.worst:
+        text = f"asks more of a part than of the whole; give {bounds.worst:g} or what is worse"
+        yield "worst_in_slice", text
+    elif worst is not None and metric.chance is not None and sign * worst < sign * metric.chance:
+        text = f"lets answers pass that are worse than chance; give {metric.chance} or more"
+        yield "worst_in_slice", text
+
+
+def _of_gate(spec: Spec) -> Iterator[Disagreement]:
+    yield from _of_plausible(spec)
+    pairing = spec.gate.comparison
+    if pairing.by == "entity" and (pairing.test == "blocks" or not spec.gold.entity):
+        text = "needs gold.entity, and the test clusters: blocks are of days; add them, or say day"
+        yield ("gate", "comparison", "by"), text
     if spec.quality.max_separation is None and "roc_auc" not in spec.gate.plausible:
         text = (
             "is missing, and there is no plausible roc_auc to take it from; say how well a single "

@@ -36,7 +36,8 @@ class CostsBase(Model):
 
     Class variables, by kind: `label_type` and `rule_type`, SQL types of the label and of the rule's
     answer; `estimators`, the import path by name; `metrics`, by name, those of realised performance
-    first; `realised`, how many of them are; `columns`, SQL types of what a prediction holds;
+    first; `realised`, how many of them are; `leads_by_row`, whether the first one is a mean over
+    rows, and so can be had of any part of them; `columns`, SQL types of what a prediction holds;
     `watched`, the one of these whose drift is watched; `policies`, what decisions are compared with
     besides models and the rule, by name; `do_nothing`, the one of these that leaves units alone;
     `acts`, the one of `columns` that says whether a unit is acted on; `has_probabilities`, whether
@@ -50,6 +51,7 @@ class CostsBase(Model):
     rule_type: ClassVar[str]
     estimators: ClassVar[dict[str, str]]
     metrics: ClassVar[dict[str, Metric]]
+    leads_by_row: ClassVar[bool] = False
     realised: ClassVar[int]
     columns: ClassVar[dict[str, str]]
     watched: ClassVar[str]
@@ -57,6 +59,11 @@ class CostsBase(Model):
     do_nothing: ClassVar[str | None] = None
     acts: ClassVar[str | None] = None
     has_probabilities: ClassVar[bool] = False
+
+    @property
+    def leading(self) -> tuple[str, Metric]:
+        """The metric that a model is told by first, with its name."""
+        return next(iter(self.metrics.items()))
 
     @property
     def realised_metrics(self) -> dict[str, Metric]:
@@ -100,6 +107,7 @@ class BinaryCosts(CostsBase):
         "log_loss": Metric("log loss", False),
         "acted_share": Metric("acted on", True),
     }
+    leads_by_row = True
     realised = 3
     columns = {
         "probability": "double",
@@ -164,6 +172,7 @@ class MulticlassCosts(CostsBase):
         "balanced_accuracy": Metric("balanced accuracy", True),
         "log_loss": Metric("log loss", False),
     }
+    leads_by_row = True
     realised = 3
     columns = {"probabilities": "double[]", "chosen_class": "varchar"}
     watched = "chosen_class"
@@ -215,6 +224,7 @@ class RegressionCosts(CostsBase):
         "rmse": Metric("RMSE", False),
         "r2": Metric("R²", True, 0.0),
     }
+    leads_by_row = True
     realised = 3
     columns = {"predicted": "double"}
     watched = "predicted"

@@ -549,14 +549,43 @@ class Plausible(Model):
 
     worst: float = Field(description="What is worse is of no use.")
     best: float = Field(description="What is better is taken for a leak.")
+    worst_in_slice: float | None = Field(
+        default=None,
+        description="What is no better in a key slice, after shrinkage, is of no use there. Of the "
+        "leading metric of the kind of problem, where that is a mean over rows; by default what "
+        "chance reaches.",
+    )
+    max_regret: float | None = Field(
+        default=None,
+        ge=0,
+        description="How much of it may be lost against the champion on the same rows, by the "
+        "test of `comparison`. Of the leading metric, where that is a mean over rows.",
+    )
+
+
+class Sureness(Model):
+    """By what a model's logits may have to be multiplied to fit what occurred."""
+
+    least: float = Field(
+        default=0.5, gt=0, le=1, description="With less than this it is too sure of itself."
+    )
+    most: float = Field(
+        default=2.0, ge=1, description="With more than this it is too timid to be of use."
+    )
 
 
 class Pairing(Model):
     """How two models are compared on the same rows."""
 
     test: Literal["clusters", "blocks"] = Field(
-        description="clusters: Student's t with days as clusters; blocks: a bootstrap of blocks of "
-        "days, where differences of models follow each other from day to day."
+        description="clusters: Student's t with days (or entities) as clusters; blocks: a "
+        "bootstrap of blocks of days, where differences of models follow each other from day to "
+        "day."
+    )
+    by: Literal["day", "entity"] = Field(
+        default="day",
+        description="What rows depend on each other within: the day of the decision, or "
+        "gold.entity where a customer or a machine comes again and again. Blocks are of days.",
     )
     level: float = Field(
         gt=0,
@@ -569,8 +598,13 @@ class Pairing(Model):
     worthwhile_per_unit: float = Field(
         gt=0,
         description="Improvement per decision that must be found so often: a holdout that could "
-        "not find it tells too little, and what it does find is exaggerated.",
+        "not find it tells too little, unless what it does find is the more certain.",
     )
+
+    @property
+    def clusters(self) -> str:
+        """What rows depend on each other within, in the plural."""
+        return {"day": "days", "entity": "entities"}[self.by]
 
 
 class Approval(Model):
@@ -608,6 +642,10 @@ class Gate(Model):
         default=None,
         description="Mean distance of probabilities from the shares that occurred, beyond what "
         "chance explains. For problems with probabilities, and needed there.",
+    )
+    calibration_slope: Sureness = Field(
+        default=Sureness(),
+        description="For problems with probabilities: of logistic recalibration; 1 is right.",
     )
     min_holdout_days: int = Field(
         ge=2, description="Fewer days with rows than this, and the evidence is too thin."
@@ -1116,6 +1154,22 @@ class Spec(Model):
         searches = (each.search for each in self.training.estimators.values())
         folds = [self.evaluation.folds, *(search.folds for search in searches if search)]
         return self.training.holdout_days * (1 + max(folds))
+
+    @property
+    def leading_bounds(self) -> tuple[str, Plausible | None]:
+        """The name of the leading metric, and what is plausible of it, if that is said."""
+        name, _ = self.costs.leading
+        return name, self.gate.plausible.get(name)
+
+    @property
+    def worst_in_slice(self) -> float | None:
+        """What the leading metric must be better than in each key slice; None if in none."""
+        _, bounds = self.leading_bounds
+        if not self.costs.leads_by_row:
+            return None
+        if bounds is None or bounds.worst_in_slice is None:
+            return self.costs.leading[1].chance
+        return bounds.worst_in_slice
 
     @property
     def read_columns(self) -> tuple[str, ...]:

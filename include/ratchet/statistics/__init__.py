@@ -57,12 +57,20 @@ from ratchet.statistics.multiplicity import (
     holm,
     level_per_look,
 )
-from ratchet.statistics.power import clusters_needed, detectable_difference
+from ratchet.statistics.power import clusters_needed, detectable_difference, power_of
 from ratchet.statistics.recalibration import recalibrate, recalibration
 from ratchet.statistics.roc import Areas, compare_by_delong, delong, roc_auc_contributions
 from ratchet.statistics.sampling import Sampled, allocate, stratified_mean
 from ratchet.statistics.seasons import LAW_DAYS, DayForecast, forecast_days
-from ratchet.statistics.slices import SliceDifference, compare_slices, shrink, variance_between
+from ratchet.statistics.slices import (
+    Levels,
+    SliceDifference,
+    SliceMean,
+    compare_slices,
+    estimate_slices,
+    shrink,
+    variance_between,
+)
 from ratchet.statistics.spread import robust_spread, t_limit
 
 __all__ = [
@@ -84,9 +92,11 @@ __all__ = [
     "Gap",
     "Interval",
     "Level",
+    "Levels",
     "Means",
     "Sampled",
     "SliceDifference",
+    "SliceMean",
     "allocate",
     "benjamini_hochberg",
     "block_length",
@@ -105,6 +115,7 @@ __all__ = [
     "design_effect_of_shares",
     "detectable_difference",
     "error_of",
+    "estimate_slices",
     "expect_class_mean",
     "expect_mean",
     "expect_roc_auc",
@@ -120,6 +131,7 @@ __all__ = [
     "measure_level",
     "near_holidays",
     "population_stability",
+    "power_of",
     "reach_of",
     "recalibrate",
     "recalibration",

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from ratchet.errors import EvidenceError
 
@@ -130,5 +130,5 @@ def clustered_means(sums: ClusterSums, confidence: float) -> Means:
     enough = clusters >= 2
     error = np.where(enough, np.sqrt(np.where(enough, variance, 0.0)), np.nan)
     degrees = (clusters - 1).astype(np.float64)
-    reach = student.ppf((1 + confidence) / 2, np.where(enough, degrees, 1.0)) * error
+    reach = stdtrit(np.where(enough, degrees, 1.0), (1 + confidence) / 2) * error
     return Means(estimate, error, estimate - reach, estimate + reach, degrees)

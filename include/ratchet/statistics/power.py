@@ -43,12 +43,38 @@ def detectable_difference(
     >>> round(detectable_difference(0.1, 27, level=0.05, power=0.9), 3)
     0.3
     """
-    critical = student.ppf(1 - level, degrees_of_freedom)
 
     def missing(shift: float) -> float:
-        return float(nct.sf(critical, degrees_of_freedom, shift)) - power
+        return power_of(shift, 1.0, degrees_of_freedom, level=level) - power
 
     return float(standard_error) * float(brentq(missing, 0.0, _FAR))
+
+
+def power_of(
+    difference: float, standard_error: float, degrees_of_freedom: float, *, level: float
+) -> float:
+    """Return how often a one-sided t-test finds a true difference.
+
+    Parameters
+    ----------
+    difference
+        0 or more, in the unit of the loss.
+    standard_error, degrees_of_freedom, level
+        See `detectable_difference`; an error above 0.
+
+    Returns
+    -------
+    float
+        In [`level`, 1].
+
+    Examples
+    --------
+    >>> round(power_of(0.3, 0.1, 27, level=0.05), 2)
+    0.9
+    """
+    shift = min(difference / standard_error, _FAR)
+    critical = student.ppf(1 - level, degrees_of_freedom)
+    return float(nct.sf(critical, degrees_of_freedom, shift))
 
 
 def clusters_needed(

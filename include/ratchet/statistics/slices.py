@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 from scipy.stats import t as student
 
@@ -13,15 +14,31 @@ from ratchet.statistics.clusters import Array, clustered_means, sum_by_cluster
 from ratchet.statistics.multiplicity import holm
 
 
-class SliceDifference(BaseModel):
-    """By how much the mean loss of one model is above another's, on the rows of one slice.
+class Levels(NamedTuple):
+    """What each row is of a column: `names[codes[row]]`. Names are told apart by their text."""
+
+    names: NDArray[np.str_]
+    codes: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, texts: ArrayLike) -> Levels:
+        """Give each of a column's levels a number."""
+        return cls(*np.unique(np.asarray(texts).astype(str), return_inverse=True))
+
+    def cross(self, other: Levels) -> Levels:
+        """Return the levels of two columns together, those that occur."""
+        pairs, codes = np.unique(self.codes * len(other.names) + other.codes, return_inverse=True)
+        first, second = np.divmod(pairs, len(other.names))
+        joined = np.char.add(np.char.add(self.names[first], " and "), other.names[second])
+        return Levels(joined, codes)
+
+
+class SliceMean(BaseModel):
+    """The mean of a quantity on the rows of one slice.
 
     `estimate` is as measured, `low` and `high` bound it with a confidence of 95 %. `shrunken` is
     what to expect: of many slices the worst-looking one is mostly unlucky, so each is drawn towards
-    the mean of all rows, the more so the larger its error. Below 0 the first model is better.
-    `adjusted_p_value` is that of the null hypothesis that the difference is `margin` or less,
-    adjusted for all slices that were tested at once: at most `level` where the slice is worse by
-    more than the margin, with a chance of `level` of any false one.
+    the mean of all rows, the more so the larger its error.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,6 +52,17 @@ class SliceDifference(BaseModel):
     low: FiniteFloat
     high: FiniteFloat
     shrunken: FiniteFloat
+
+
+class SliceDifference(SliceMean):
+    """By how much the mean loss of one model is above another's, on the rows of one slice.
+
+    Below 0 the first model is better. `adjusted_p_value` is that of the null hypothesis that the
+    difference is `margin` or less, adjusted for all slices that were tested at once: at most
+    `level` where the slice is worse by more than the margin, with a chance of `level` of any false
+    one.
+    """
+
     margin: FiniteFloat
     adjusted_p_value: FiniteFloat = Field(ge=0, le=1)
 
@@ -42,7 +70,7 @@ class SliceDifference(BaseModel):
 def compare_slices(
     differences: ArrayLike,
     clusters: ArrayLike,
-    slices: Mapping[str, ArrayLike],
+    slices: Mapping[str, Levels],
     *,
     margin: float,
     min_rows: int,
@@ -57,7 +85,7 @@ def compare_slices(
     clusters : array-like, shape (n_rows,)
         Day or entity of each row.
     slices
-        Level of each row, by column; levels are told apart by their text.
+        Level of each row, by column.
     margin
         By how much a slice may be worse, in the unit of the loss, 0 or more.
     min_rows, min_clusters
@@ -75,26 +103,67 @@ def compare_slices(
 
     References
     ----------
+    See `estimate_slices`; Holm (1979) for the adjustment.
+    """
+    means = estimate_slices(
+        differences, clusters, slices, min_rows=min_rows, min_clusters=min_clusters
+    )
+    estimate, error, days = (
+        np.array([getattr(each, name) for each in means], dtype=np.float64)
+        for name in ("estimate", "standard_error", "clusters")
+    )
+    found = [
+        SliceDifference(**each.model_dump(), margin=margin, adjusted_p_value=float(p))
+        for each, p in zip(means, holm(_worse(estimate - margin, error, days - 1)), strict=True)
+    ]
+    return sorted(found, key=lambda each: -each.shrunken)
+
+
+def estimate_slices(
+    values: ArrayLike,
+    clusters: ArrayLike,
+    slices: Mapping[str, Levels],
+    *,
+    min_rows: int,
+    min_clusters: int,
+) -> list[SliceMean]:
+    """Estimate the mean of a quantity on every level of every column.
+
+    Parameters
+    ----------
+    values : array-like, shape (n_rows,)
+    clusters, slices, min_rows, min_clusters
+        See `compare_slices`.
+
+    Returns
+    -------
+    list of SliceMean
+        Of all slices that are large enough, by column and then by level.
+
+    Raises
+    ------
+    EvidenceError
+        If a value is not finite, or a column has not one level per row.
+
+    References
+    ----------
     Hedges (1983), *A Random Effects Model for Effect Sizes*, Psychological Bulletin 93, for the
     variance between slices. Efron and Morris (1975), *Data Analysis Using Stein's Estimator*, JASA
-    70, for the shrinkage. Holm (1979) for the adjustment.
+    70, for the shrinkage.
     """
-    overall = float(np.mean(np.asarray(differences, dtype=np.float64)))
-    found: list[SliceDifference] = []
-    p_values: list[float] = []
+    overall = float(np.mean(np.asarray(values, dtype=np.float64)))
+    found: list[SliceMean] = []
     for column, levels in slices.items():
-        names, codes = np.unique(np.asarray(levels).astype(str), return_inverse=True)
-        sums = sum_by_cluster(differences, clusters, codes)
+        sums = sum_by_cluster(values, clusters, levels.codes)
         rows, days = sums.counts.sum(axis=0), (sums.counts > 0).sum(axis=0)
         large = np.flatnonzero((rows >= min_rows) & (days >= max(min_clusters, 2)))
         means = clustered_means(sums, confidence=0.95)
         estimate, error = means.estimate[large], means.standard_error[large]
         shrunken = shrink(estimate, error, overall)
-        p_values += _worse(estimate - margin, error, means.degrees_of_freedom[large]).tolist()
         found += [
-            SliceDifference(
+            SliceMean(
                 column=column,
-                level=str(names[i]),
+                level=str(levels.names[i]),
                 rows=int(rows[i]),
                 clusters=int(days[i]),
                 estimate=float(means.estimate[i]),
@@ -102,16 +171,10 @@ def compare_slices(
                 low=float(means.low[i]),
                 high=float(means.high[i]),
                 shrunken=float(drawn),
-                margin=margin,
-                adjusted_p_value=1.0,
             )
             for i, drawn in zip(large, shrunken, strict=True)
         ]
-    adjusted = [
-        each.model_copy(update={"adjusted_p_value": float(p)})
-        for each, p in zip(found, holm(p_values), strict=True)
-    ]
-    return sorted(adjusted, key=lambda each: -each.shrunken)
+    return found
 
 
 def variance_between(estimates: ArrayLike, errors: ArrayLike) -> float:

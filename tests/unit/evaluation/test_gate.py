@@ -2,7 +2,7 @@ import math
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from examined import BLESSED, CALIBRATED, examined, slice_difference
+from examined import BLESSED, CALIBRATED, examined, slice_difference, slice_mean
 
 from ratchet.errors import EvidenceError
 from ratchet.evaluation import (
@@ -55,6 +55,8 @@ def comparison(estimate=-0.5, margin=0.0, p_value=0.01, error=0.1, days=14):
 
 BETTER = comparison()
 CHEAPER = comparison(-1.5, -0.1)
+MAY_LOSE = FLIGHTS.gate.plausible["roc_auc"].max_regret
+SAME_METRIC = comparison(0.0, MAY_LOSE, 0.01, 0.004)
 
 
 def blessed(**changes):
@@ -77,6 +79,15 @@ def slices(declared=(), found=()):
             update={"declared": (*usual.declared, *declared), "found": found}
         )
     }
+
+
+def metrics(worst):
+    usual = EXAMINED.slices
+    return {"slices": usual.model_copy(update={"metrics": (worst, *usual.metrics)})}
+
+
+def sure(slope):
+    return {"calibration": CALIBRATED.model_copy(update={"slope": slope})}
 
 
 def group(shrunken):
@@ -104,6 +115,8 @@ def evidence(
     examination=None,
     champion_end=CUT,
     candidates=1,
+    days=14,
+    by_metric=SAME_METRIC,
 ):
     one = Challenger(
         model_sha256="def",
@@ -112,6 +125,7 @@ def evidence(
         train_end=CUT,
         against_champion=champion,
         against_baseline=baseline,
+        metric_against_champion=champion and by_metric,
     )
     return Evidence(
         use_case="flights",
@@ -119,6 +133,7 @@ def evidence(
         snapshot_id="abc",
         holdout_start=CUT + timedelta(days=1),
         holdout_rows=rows,
+        holdout_days=days,
         labels={"positive_share": 0.25},
         candidates={"boosting": one, **{f"other_{i}": one for i in range(1, candidates)}},
         baselines={"rule": quality(24.5, 0.66, rows), "constant": quality(26.6, 0.5, rows)},
@@ -146,7 +161,7 @@ def test_gate_good_candidate_is_accepted(spec):
 
 FAULTS = [
     ({"rows": 4999}, "enough_rows"),
-    ({"baseline": comparison(-1.5, -0.1, days=11)}, "enough_days"),
+    ({"days": 11}, "enough_days"),
     ({"examination": {"folds": ()}}, "nothing_missing"),
     ({"roc_auc": 0.649}, "not_too_bad"),
     ({"roc_auc": 0.851}, "not_too_good"),
@@ -157,10 +172,12 @@ FAULTS = [
         {"champion": comparison(-0.1, 0.0, LEVEL / 2 + 0.001), "candidates": 2},
         "better_than_champion",
     ),
-    ({"champion": comparison(-1.5, 0.0, 0.01, error=0.5)}, "enough_power"),
+    ({"by_metric": comparison(0.01, MAY_LOSE, LEVEL + 0.001, 0.01)}, "not_worse_by_roc_auc"),
+    ({"champion": comparison(-1.2, 0.0, 0.08, error=0.8)}, "enough_power"),
     ({"champion": comparison(-2.01)}, "gain_is_plausible"),
     ({"champion_end": CUT + timedelta(hours=1)}, "newer_than_champion"),
     ({"examination": slices([part("origin", 0.51)])}, "no_key_slice_loses"),
+    ({"examination": metrics(slice_mean("origin", 0.59))}, "no_key_slice_too_bad"),
     ({"examination": slices(found=(part("distance_mi", 0.7, LEVEL),))}, "no_slice_proven_worse"),
     ({"examination": slices([part("origin", 0.3, LEVEL)])}, "no_slice_proven_worse"),
     ({"examination": group(0.01)}, "no_group_loses"),
@@ -168,6 +185,7 @@ FAULTS = [
         {"examination": {"calibration": CALIBRATED.model_copy(update={"error": 0.111})}},
         "calibrated",
     ),
+    *(({"examination": sure(slope)}, "rightly_sure") for slope in (0.64, 1.51, None)),
     *(
         ({"examination": behaviour(name, observed)}, f"behaves_{name}")
         for name in FLIGHTS.evaluation.behaviour
@@ -206,10 +224,15 @@ def test_gate_every_clause_can_refuse(spec):
         {"roc_auc": 0.65},
         {"roc_auc": 0.85},
         {"baseline": comparison(-0.2, -0.1, LEVEL)},
-        {"baseline": comparison(-1.5, -0.1, days=12)},
+        {"days": 12},
         {"champion": comparison(-0.1, 0.0, LEVEL)},
         {"champion": comparison(-0.1, 0.0, LEVEL / 2), "candidates": 2},
         {"champion": comparison(-2.0)},
+        {"by_metric": comparison(0.01, MAY_LOSE, LEVEL, 0.01)},
+        {"champion": comparison(-1.2, 0.0, 0.05, error=0.5)},
+        {"examination": metrics(slice_mean("origin", 0.591))},
+        {"examination": sure(0.65)},
+        {"examination": sure(1.5)},
         {"examination": slices([part("origin", 0.5)])},
         {"examination": slices(found=(part("distance_mi", 0.7, LEVEL + 0.001),))},
         {"examination": group(0.0)},
@@ -243,6 +266,7 @@ def test_gate_margin_of_non_inferiority_accepts_what_is_not_worse(spec):
     ("change", "message"),
     [
         ({"champion": comparison(margin=0.2)}, "tests a margin of 0.2, and the spec has 0;"),
+        ({"by_metric": comparison()}, "tests a margin of 0, and the spec has 0.02;"),
         ({"baseline": comparison(margin=0.0)}, "tests a margin of 0, and the spec has -0.1;"),
     ],
 )

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from honest_model import honest
+from sklearn.metrics import roc_auc_score
 
 from ratchet.evaluation.slicing import levels_of, measure_groups, measure_slices
 from ratchet.problems import Answers
@@ -15,7 +16,14 @@ def slices(stage, worse):
     """Return what is found where a candidate loses 20 points per flight, and gains elsewhere."""
     noise = np.random.default_rng(1).normal(0, 10, len(stage.rows))
     planted = np.where(worse, LOSS, -LOSS / 2) if np.any(worse) else 0.0
-    return measure_slices(stage.spec, stage.rows, noise + planted, stage.days, "champion 3")
+    return measure_slices(
+        stage.problem, stage.rows, honest(stage.rows), noise + planted, stage.days, "champion 3"
+    )
+
+
+def texts(column, spec):
+    names, codes = levels_of(column, spec)
+    return names[codes]
 
 
 def proven(found):
@@ -47,14 +55,49 @@ def test_slices_pair_that_nobody_declared_is_the_worst_found(stage):
 
 def test_slices_with_too_few_rows_or_days_are_not_tested(stage):
     rare = stage.rows.assign(origin=np.where(stage.rows.index < 49, "ACK", stage.rows["origin"]))
+    losses = np.where(rare["origin"] == "ACK", LOSS, 0.0)
+    found = measure_slices(stage.problem, rare, honest(rare), losses, stage.days, "rule")
+    assert "ACK" not in {each.level for each in (*found.declared, *found.metrics)}
+
+
+def test_slices_metric_of_a_key_slice_is_that_of_its_rows(stage):
+    answers, label = honest(stage.rows), stage.spec.gold.label
     found = measure_slices(
-        stage.spec, rare, np.where(rare["origin"] == "ACK", LOSS, 0.0), stage.days, "rule"
+        stage.problem, stage.rows, answers, np.zeros(len(answers)), stage.days, "rule"
     )
-    assert "ACK" not in {each.level for each in found.declared}
+    assert {each.column for each in found.metrics} == {"origin", "carrier", "scheduled_hour"}
+    for each in found.metrics:
+        inside = texts(stage.rows[each.column], stage.spec) == each.level
+        expected = roc_auc_score(stage.rows[label][inside], answers[inside])
+        assert each.estimate == pytest.approx(expected)
+        assert each.rows == inside.sum()
+    assert [each.shrunken for each in found.metrics] == sorted(e.shrunken for e in found.metrics)
+
+
+@pytest.mark.parametrize("broken", ["nothing but the least", "anybody's answer"])
+def test_slices_key_slice_whose_answers_mean_nothing_has_the_metric_of_chance(stage, broken):
+    answers, inside = honest(stage.rows).copy(), (stage.rows["origin"] == "EWR").to_numpy()
+    anybodys = np.random.default_rng(2).permutation(answers[inside])
+    answers[inside] = answers.min() if broken == "nothing but the least" else anybodys
+    found = measure_slices(
+        stage.problem, stage.rows, answers, np.zeros(len(answers)), stage.days, "rule"
+    )
+    at_origins = {each.level: each.shrunken for each in found.metrics if each.column == "origin"}
+    assert at_origins.pop("EWR") == pytest.approx(0.5, abs=0.08)
+    assert min(at_origins.values()) > 0.65
+
+
+def test_slices_without_labels_of_both_kinds_have_no_metric(stage):
+    rows = stage.rows.assign(**{stage.spec.gold.label: stage.rows["origin"] == "EWR"})
+    found = measure_slices(
+        stage.problem, rows, honest(rows), np.zeros(len(rows)), stage.days, "rule"
+    )
+    assert "origin" not in {each.column for each in found.metrics}
+    assert "carrier" in {each.column for each in found.metrics}
 
 
 def test_levels_of_numbers_are_quantiles_and_gaps_have_their_own(stage):
-    found = levels_of(stage.rows["wind_gust_mph"], stage.spec)
+    found = texts(stage.rows["wind_gust_mph"], stage.spec)
     names, counts = np.unique(found, return_counts=True)
     known = stage.rows["wind_gust_mph"].notna().sum()
     assert len(names) == 5
@@ -64,7 +107,7 @@ def test_levels_of_numbers_are_quantiles_and_gaps_have_their_own(stage):
 
 def test_levels_of_numbers_that_are_mostly_one_value_do_not_tear_it_apart(stage):
     mostly_dry = stage.rows["precipitation_in"].where(stage.rows.index % 10 == 0, 0.0).abs()
-    found = levels_of(mostly_dry, stage.spec)
+    found = texts(mostly_dry, stage.spec)
     assert len(np.unique(found[mostly_dry == 0])) == 1
 
 

@@ -47,6 +47,9 @@ def decision(spec, window, verdict, costs, champion=None):
             if champion
             else None,
             against_baseline=comparison(cost - 24.5, -spec.gate.min_saving_per_unit),
+            metric_against_champion=comparison(-0.01, spec.gate.plausible["roc_auc"].max_regret)
+            if champion
+            else None,
         )
         for name, cost in costs.items()
     }
@@ -55,6 +58,7 @@ def decision(spec, window, verdict, costs, champion=None):
         window=window,
         snapshot_id="abc",
         holdout_start=CUT,
+        holdout_days=14,
         holdout_rows=12_000,
         labels={"positive_share": 0.25},
         candidates=candidates,

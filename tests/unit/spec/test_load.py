@@ -165,6 +165,16 @@ WRONG_FIELDS = {
         0.49,
         "worse than chance; give 0.5 or more",
     ),
+    "slice under chance": (
+        "gate.plausible.roc_auc.worst_in_slice",
+        0.49,
+        "worse than chance; give 0.5 or more",
+    ),
+    "slice above all": (
+        "gate.plausible.roc_auc.worst_in_slice",
+        0.66,
+        "asks more of a part than of the whole; give 0.65 or what is worse",
+    ),
     "no metric": (
         "gate.plausible.mae",
         {"worst": 3, "best": 1},
@@ -317,6 +327,33 @@ def test_lint_wrong_field_names_line_field_and_remedy(edited, field, value, expe
     assert problems[0].startswith(f"flights.yaml:{line_of(path, field)}: {field}: "), problems
     assert expected in problems[0]
     assert PROBLEM.fullmatch(problems[0])
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        (
+            "gate.plausible.pr_auc",
+            {"worst": 0.1, "best": 0.9, "worst_in_slice": 0.1},
+            "gate.plausible.pr_auc.worst_in_slice: is of means over rows: give it to the leading",
+        ),
+        (
+            "gate.comparison",
+            {
+                "test": "blocks",
+                "by": "entity",
+                "level": 0.1,
+                "power": 0.9,
+                "worthwhile_per_unit": 1.0,
+            },
+            "gate.comparison.by: needs gold.entity, and the test clusters",
+        ),
+    ],
+    ids=["slice", "entities"],
+)
+def test_lint_wrong_field_of_a_part_that_is_right_is_named(edited, field, value, expected):
+    (problem,) = lint(edited(field, value))
+    assert expected in problem
 
 
 WRONG_PARTS = {

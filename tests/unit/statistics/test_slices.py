@@ -4,6 +4,7 @@ from simulated import chance
 
 from ratchet.errors import EvidenceError
 from ratchet.statistics import (
+    Levels,
     compare_by_cluster,
     compare_slices,
     shrink,
@@ -54,8 +55,9 @@ def draw(generator, worse=0.0, rows=4000, days=30):
 
 
 def compare(x, day, columns, margin=0.0, min_rows=50, min_clusters=5):
+    levels = {name: Levels.of(column) for name, column in columns.items()}
     return compare_slices(
-        x, day, columns, margin=margin, min_rows=min_rows, min_clusters=min_clusters
+        x, day, levels, margin=margin, min_rows=min_rows, min_clusters=min_clusters
     )
 
 
