@@ -12,6 +12,7 @@ import pytest
 from ratchet.ledger import Ledger
 from ratchet.settings import PROJECT, Settings
 from ratchet.spec import Spec, load_spec
+from ratchet.spec.alerts import Channel
 from ratchet.spec.types import Approval
 from ratchet.window import Window
 
@@ -170,11 +171,10 @@ def sweeping() -> Iterator[None]:
 
 @pytest.mark.usefixtures("sweeping")
 def test_request_that_nobody_answers_in_time_refuses_and_escalates(unanswered, monkeypatch):
-    from ratchet.orchestration import tasks
     from ratchet.orchestration.factory import dags_of
 
     told: list[str] = []
-    monkeypatch.setattr(tasks, "tell_owner", lambda _, text: told.append(text))
+    monkeypatch.setattr("ratchet.incidents.send", lambda _, alert, __: told.append(alert.text))
     spec = load_spec(unanswered.use_cases / "flights.yaml")
     (training,) = (dag for dag in dags_of(spec) if dag.dag_id == "flights__train_candidate")
     run = training.test(
@@ -190,4 +190,33 @@ def test_request_that_nobody_answers_in_time_refuses_and_escalates(unanswered, m
     (escalation,) = ledger.decisions("escalation")
     assert escalation.verdict == "escalated"
     assert spec.owner.email in escalation.reasons[0]
-    assert told == list(escalation.reasons)
+    assert told == list(escalation.reasons), "the owner is told once"
+
+
+def test_owner_who_can_not_be_told_by_one_channel_is_told_by_the_others(asking, monkeypatch):
+    from ratchet.decision import Clause, Decision
+    from ratchet.orchestration.notifiers import tell_owner
+
+    told: list[str] = []
+
+    def send(channel: Any, alert: Any, _: Any) -> None:
+        if channel.kind == "email":
+            raise OSError("nobody answers")
+        told.append(f"{alert.event}: {alert.owner_email}")
+
+    monkeypatch.setattr("ratchet.incidents.send", send)
+    monkeypatch.setattr("ratchet.orchestration.notifiers._address", lambda _: None)
+    channels = {"mail": Channel(kind="email", connection="mail"), "log": Channel(kind="log")}
+    routes = asking.alerts.routes.model_copy(update={"ticket": ("mail", "log")})
+    alerts = asking.alerts.model_copy(update={"channels": channels, "routes": routes})
+    clause = Clause(name="a", passed=False, observed="no", required="yes", text="Nobody answered.")
+    escalation = Decision(
+        kind="escalation",
+        use_case="flights",
+        window=WINDOW.key,
+        verdict="escalated",
+        clauses=(clause,),
+        subject={"version": "3"},
+    )
+    tell_owner(asking.model_copy(update={"alerts": alerts}), escalation, {})
+    assert told == [f"unanswered: {asking.owner.email}"]

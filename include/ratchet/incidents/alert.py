@@ -13,7 +13,7 @@ from ratchet.incidents.incident import RANK, Incident
 from ratchet.spec.alerts import Alerts, Severity
 from ratchet.window import Window
 
-Event = Literal["opened", "reopened", "worse", "resolved", "digest"]
+Event = Literal["opened", "reopened", "worse", "resolved", "digest", "unanswered"]
 
 _DIGEST: Severity = "digest"
 

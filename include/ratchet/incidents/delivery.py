@@ -138,7 +138,7 @@ def send(channel: Channel, alert: Alert, address: Address) -> None:
 
 def message(alert: Alert) -> str:
     """Return what a person reads: what, how bad, since when, whose, and what to do."""
-    if alert.event == "digest":
+    if alert.incident is None:
         return f"{alert.title}\n{alert.text}"
     parts = [f"[{alert.severity}] {alert.title} ({alert.event}, {alert.incident})", alert.text]
     if alert.event != "resolved":

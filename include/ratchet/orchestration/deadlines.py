@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timedelta
 from typing import Any
 
 from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.definitions.deadline import BaseDeadlineReference, DeadlineAlert
 
-from ratchet.orchestration.telling import tell_owner
 from ratchet.settings import Settings
 from ratchet.spec import Spec, load_spec
 from ratchet.window import Window
+
+_log = logging.getLogger(__name__)
 
 
 class EndOfScheduledWindow(BaseDeadlineReference):  # type: ignore[misc]
@@ -50,15 +52,15 @@ def refined_in_time(spec: Spec) -> DeadlineAlert | None:
 
 
 async def tell_missed(use_case: str, context: dict[str, Any]) -> None:
-    """Tell the owner that a run missed its deadline, and keep it as a finding of the window."""
+    """Log that a run missed its deadline, and keep it as a finding of the window."""
     from ratchet.quality import Finding, write_findings
 
     run, deadline = context["dag_run"], context["deadline"]["deadline_time"]
     bounds = (run["data_interval_start"], run["data_interval_end"])
     window = Window(*(datetime.fromisoformat(str(bound)) for bound in bounds))
     text = f"{run['dag_id']} was not done by {deadline}; look at its run {run['dag_run_id']}."
+    _log.error(text)
     settings = Settings.load()
     spec = load_spec(settings.use_cases / f"{use_case}.yaml")
-    tell_owner(spec, text)
     missed = Finding(check="deadline", subject=use_case, state="found", rows=0, text=text)
     write_findings(spec, window, "deadline", [missed], settings)

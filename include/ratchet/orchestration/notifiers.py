@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import logging
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.bases.notifier import BaseNotifier
@@ -9,7 +11,11 @@ from airflow.sdk.bases.notifier import BaseNotifier
 from ratchet.spec.alerts import Channel
 
 if TYPE_CHECKING:
+    from ratchet.decision import Decision
     from ratchet.incidents import Address, Alert
+    from ratchet.spec import Spec
+
+_log = logging.getLogger(__name__)
 
 _SMTP_PORT = 587  # of submission, with STARTTLS (RFC 6409)
 
@@ -32,6 +38,35 @@ class ChannelNotifier(BaseNotifier):  # type: ignore[misc]
         from ratchet.incidents import send
 
         send(self.channel, self.alert, _address(self.channel))
+
+
+def tell_owner(spec: Spec, escalation: Decision, context: Any) -> None:
+    """Tell the owner of a decision that nobody took in time, by the channels of a ticket.
+
+    A channel that fails is logged, and keeps neither another one nor the task from going on: the
+    escalation stands in the ledger.
+    """
+    from ratchet.incidents import Alert
+
+    text = " ".join(escalation.reasons)
+    alert = Alert(
+        id=hashlib.sha256(escalation.model_dump_json().encode()).hexdigest()[:16],
+        window=escalation.window,
+        event="unanswered",
+        incident=None,
+        cause=None,
+        severity="ticket",
+        route="ticket",
+        owner_name=spec.owner.name,
+        owner_email=spec.owner.email,
+        title=f"{spec.name}: nobody answered",
+        text=text,
+    ).by(spec.alerts)
+    for name in alert.channels:
+        try:
+            ChannelNotifier(spec.alerts.channels[name], alert)(context)
+        except Exception:
+            _log.exception("%s could not be told by %s: %s", spec.owner.email, name, text)
 
 
 def _address(channel: Channel) -> Address:

@@ -20,7 +20,6 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from ratchet.decision import Decision
 from ratchet.errors import BuildError, RatchetError
 from ratchet.ledger import Ledger
-from ratchet.orchestration.telling import tell_owner
 from ratchet.settings import Settings
 from ratchet.spec import Spec, load_spec
 from ratchet.window import Window
@@ -404,12 +403,13 @@ def promote_champion(run: Run, version: str, answer: dict[str, Any] | None = Non
     Skip if a person refused it, or nobody answered.
     """
     from ratchet.orchestration.assets import Assets
+    from ratchet.orchestration.notifiers import tell_owner
     from ratchet.registry import promote, refit, refuse
 
     if run.spec.needs_approval:
         approval = _approval(run, version, answer or {})
         if approval.author == NOBODY:
-            tell_owner(run.spec, "; ".join(run.record(_escalation(run, version)).reasons))
+            tell_owner(run.spec, run.record(_escalation(run, version)), run.context)
         if run.record(approval).verdict != "approved":
             refuse(*run.stage, version)
             _write_card(run, version)
