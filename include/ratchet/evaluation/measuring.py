@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ratchet.errors import EvidenceError, RatchetError
 from ratchet.evaluation.evidence import EVIDENCE_FILE, Challenger, Champion, Evidence
 from ratchet.evaluation.examining import examine
-from ratchet.evaluation.metrics import Quality, compare, compare_metric, days_of, measure
+from ratchet.evaluation.metrics import Quality, compare_metric, compare_on, days_of, measure
 from ratchet.explanations import EXPLANATIONS_FILE, explain
 from ratchet.problems import Answers, Problem, problem_of
 from ratchet.settings import Settings
@@ -85,9 +85,9 @@ def evaluate(spec: Spec, window: Window, snapshot_id: str, settings: Settings) -
             train_end=candidate.train_end,
             against_champion=None
             if champion_losses is None
-            else compare(costs, champion_losses, rows, spec, spec.gate.max_regret_per_unit),
-            against_baseline=compare(
-                costs, losses[best_baseline], rows, spec, -spec.gate.min_saving_per_unit
+            else compare_on(rows, costs, champion_losses, spec, spec.gate.max_regret_per_unit),
+            against_baseline=compare_on(
+                rows, costs, losses[best_baseline], spec, -spec.gate.min_saving_per_unit
             ),
             metric_against_champion=None
             if champion_answers is None

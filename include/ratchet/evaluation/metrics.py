@@ -90,15 +90,30 @@ def compare_metric(
     _, bounds = spec.leading_bounds
     margin = bounds.max_regret or 0.0 if bounds else 0.0
     sign = -1 if spec.costs.leading[1].is_higher_better else 1
-    return compare(sign * found[0], sign * found[1], rows, spec, margin)
+    return compare_on(rows, sign * found[0], sign * found[1], spec, margin)
+
+
+def compare_on(
+    rows: pd.DataFrame,
+    losses: NDArray[np.float64],
+    other: NDArray[np.float64],
+    spec: Spec,
+    margin: float,
+) -> Comparison:
+    """Compare what two policies cost on the same rows, by day or entity as the spec says."""
+    entities = None
+    if spec.gate.comparison.by == "entity":
+        entities = rows.groupby(list(spec.gold.entity), dropna=False, sort=False).ngroup()
+    return compare(losses, other, rows[spec.gold.decided_at], spec, margin, entities)
 
 
 def compare(
     losses: NDArray[np.float64],
     other: NDArray[np.float64],
-    rows: pd.DataFrame,
+    moments: pd.Series,
     spec: Spec,
     margin: float,
+    entities: ArrayLike | None = None,
 ) -> Comparison:
     """Compare what two policies cost on the same rows, by the test of `gate.comparison`.
 
@@ -106,9 +121,10 @@ def compare(
     ----------
     losses, other
         Cost per row, of the policy in question and of the one that it is compared with.
-    rows
-        The rows, in the order of the costs. Those of one UTC day belong together, as a storm delays
-        all of them; or those of one entity, where `gate.comparison.by` says so.
+    moments
+        Moment of each decision; rows of one UTC day belong together, as a storm delays all of them.
+    entities
+        What rows belong together by, instead of days, in a test of clusters.
     margin
         See `Comparison`.
 
@@ -118,11 +134,9 @@ def compare(
         If there are too few days or entities.
     """
     pairing, differences = spec.gate.comparison, losses - other
-    days, confidence = days_of(rows, spec), 1 - 2 * pairing.level
+    days, confidence = moments.to_numpy("datetime64[D]"), 1 - 2 * pairing.level
     if pairing.test == "clusters":
-        clusters: ArrayLike = days
-        if pairing.by == "entity":
-            clusters = rows.groupby(list(spec.gold.entity), dropna=False, sort=False).ngroup()
+        clusters = days if entities is None else entities
         return compare_by_cluster(differences, clusters, margin=margin, confidence=confidence)
     return compare_by_blocks(
         differences,

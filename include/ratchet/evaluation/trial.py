@@ -36,7 +36,7 @@ from ratchet.evaluation.evidence import (
 from ratchet.evaluation.examining import CALIBRATION_BINS
 from ratchet.evaluation.folds import walk_forward
 from ratchet.evaluation.gate import judge
-from ratchet.evaluation.metrics import Quality, compare, compare_metric, days_of, measure
+from ratchet.evaluation.metrics import Quality, compare_metric, compare_on, days_of, measure
 from ratchet.evaluation.slicing import measure_groups, measure_slices
 from ratchet.problems import Answers, Problem, fitted
 from ratchet.problems.binary import Binary
@@ -299,10 +299,10 @@ def evidence_of(
             quality=quality,
             train_metrics={},
             train_end=end or scene.cut,
-            against_champion=compare(losses, rival, rows, spec, gate.max_regret_per_unit)
+            against_champion=compare_on(rows, losses, rival, spec, gate.max_regret_per_unit)
             if champion
             else None,
-            against_baseline=compare(losses, baseline, rows, spec, -gate.min_saving_per_unit),
+            against_baseline=compare_on(rows, losses, baseline, spec, -gate.min_saving_per_unit),
             metric_against_champion=compare_metric(problem, answers, champion.answers, rows)
             if champion
             else None,

@@ -6,8 +6,8 @@ import pytest
 from scipy.special import expit
 
 from ratchet.errors import EvidenceError
-from ratchet.evaluation import compare, measure
-from ratchet.evaluation.metrics import compare_metric
+from ratchet.evaluation import measure
+from ratchet.evaluation.metrics import compare_metric, compare_on
 from ratchet.problems import problem_of
 from ratchet.statistics import compare_by_cluster, compare_by_delong
 
@@ -79,11 +79,11 @@ def by_entity(spec, **bounds):
 
 
 @pytest.mark.parametrize("unit", ["day", "entity"])
-def test_compare_takes_rows_of_a_day_or_of_an_entity_together(spec, unit):
+def test_compare_on_takes_rows_of_a_day_or_of_an_entity_together(spec, unit):
     rows, _ = made_up(spec)
     losses = np.random.default_rng(5).normal(size=len(rows))
     declared = by_entity(spec) if unit == "entity" else spec
-    found = compare(losses, np.zeros(len(rows)), rows, declared, 0.0)
+    found = compare_on(rows, losses, np.zeros(len(rows)), declared, 0.0)
     names = rows[list(spec.gold.entity)].astype(str).agg("|".join, axis=1)
     clusters = names if unit == "entity" else rows[spec.gold.decided_at].astype(str)
     confidence = 1 - 2 * spec.gate.comparison.level
