@@ -175,10 +175,17 @@ def plant(spec: Spec, window: Window, settings: Settings) -> list[str]:
     return faults
 
 
-def _published(spec: Spec, settings: Settings, *statements: str) -> None:
+def _replace(spec: Spec, settings: Settings, table: str, column: str, value: str) -> None:
+    """Publish a gold table, or a view, with other values in a column, given as SQL."""
     with duckdb.connect(settings.lake(spec.name).published) as connection:
-        for statement in statements:
-            connection.execute(statement)
+        connection.execute(
+            f"create table gold.spoilt as select * replace ({value} as {column}) from gold.{table}"
+        )
+        (kind,) = connection.execute(
+            "select table_type from information_schema.tables where table_name = ?", [table]
+        ).fetchone()
+        connection.execute(f"drop {'view' if kind == 'VIEW' else 'table'} gold.{table}")
+        connection.execute(f"alter table gold.spoilt rename to {table}")
 
 
 def dead_feed(spec: Spec, window: Window, settings: Settings) -> list[Incident]:
@@ -229,26 +236,23 @@ def new_segment(spec: Spec, window: Window, settings: Settings) -> list[Incident
 def concept_change(spec: Spec, window: Window, settings: Settings) -> list[Incident]:
     """Let every other flight that is on time by the record be disrupted, features unchanged."""
     gold = spec.gold
-    _published(
-        spec,
-        settings,
-        f"update gold.{gold.outcomes_table} set {gold.label} = true "
-        f"where hash({gold.key}) % 2 = 0 and {gold.decided_at} >= "
-        f"timestamp '{window.start:%Y-%m-%d}' - interval 7 day",
+    is_late = (
+        f"{gold.label} or (hash({gold.key}) % 2 = 0 and {gold.decided_at} >= "
+        f"timestamp '{window.start:%Y-%m-%d}' - interval 7 day)"
     )
+    _replace(spec, settings, gold.outcomes_table, gold.label, is_late)
     return monitor(spec, window, settings)
 
 
 def doubled_kpi(spec: Spec, window: Window, settings: Settings) -> list[Incident]:
     """Let the mart count each flight of the window twice."""
-    _published(
+    since = f"date '{window.start:%Y-%m-%d}' - 3"
+    _replace(
         spec,
         settings,
-        "create table gold.doubled as select * replace (if(decision_date >= "
-        f"date '{window.start:%Y-%m-%d}' - 3, 2, 1) * flights as flights) "
-        "from gold.mart_flight_days",
-        "drop view gold.mart_flight_days",
-        "alter table gold.doubled rename to mart_flight_days",
+        "mart_flight_days",
+        "flights",
+        f"if(decision_date >= {since}, 2 * flights, flights)",
     )
     return monitor(spec, window, settings)
 
