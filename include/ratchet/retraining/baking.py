@@ -169,28 +169,29 @@ def _compare(
 def _costs(
     newcomer: Newcomer, window: Window, by: Window, spec: Spec, settings: Settings
 ) -> Iterator[pd.DataFrame]:
-    """Yield what each labelled decision of a window costs under both."""
+    """Yield what each labelled decision of a window costs under both, by today's costs."""
     from ratchet.warehouse import read_features, read_outcomes
 
-    gold, previous = spec.gold, newcomer.previous
+    gold, previous, problem = spec.gold, newcomer.previous, problem_of(spec)
     path = settings.lake(spec.name).predictions / f"{window.key}.parquet"
     stored = pq.read_table(
         path,
         filters=[("role", "==", "champion"), ("version", "==", newcomer.champion.version)],
     ).to_pandas()
     labels = read_outcomes(spec, window, by.end, settings)[[gold.key, gold.label]]
-    rows = stored.merge(labels, on=gold.key)
-    features = read_features(previous.spec, window, settings)
-    features = features[features[gold.key].isin(rows[gold.key])]
-    if features.empty:
+    rows = read_features(spec, window, settings).merge(labels, on=gold.key)
+    rows = rows[rows[gold.key].isin(stored[gold.key])]
+    if rows.empty:
         return
-    rows = rows.set_index(gold.key).loc[features[gold.key]]
-    decisions = previous.problem.decide(previous.answers(features), features)
-    label = rows[gold.label]
+    said = problem.answers_in(stored.set_index(gold.key).loc[rows[gold.key]])
+    read = rows
+    if previous.spec.gold != gold:
+        features = read_features(previous.spec, window, settings).set_index(gold.key, drop=False)
+        read = features.loc[rows[gold.key]]
     yield pd.DataFrame(
         {
-            "moment": features[gold.decided_at].to_numpy(),
-            "previous": previous.problem.losses_of(decisions, label.to_numpy()),
-            "now": np.asarray(problem_of(spec).losses_of(rows, label)),
+            "moment": rows[gold.decided_at].to_numpy(),
+            "previous": problem.losses(previous.answers(read), rows),
+            "now": problem.losses(said, rows),
         }
     )

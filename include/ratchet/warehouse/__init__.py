@@ -23,6 +23,7 @@ from ratchet.warehouse.snapshots import (
     Snapshot,
     describe_snapshot,
     load_snapshot,
+    read_training_rows,
     take_snapshot,
 )
 from ratchet.warehouse.verdict import sql_sha256
@@ -48,6 +49,7 @@ __all__ = [
     "read_features",
     "read_outcomes",
     "read_published",
+    "read_training_rows",
     "sql_sha256",
     "take_snapshot",
     "unblock",

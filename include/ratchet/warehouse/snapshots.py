@@ -82,6 +82,34 @@ def take_snapshot(spec: Spec, window: Window, settings: Settings) -> Snapshot:
     from ratchet.lineage import refuse_restricted_features
 
     refuse_restricted_features(spec, settings)
+    rows = read_training_rows(spec, window, settings)
+    folder = settings.lake(spec.name).snapshots
+    snapshot_id = content_id(rows)
+    path, record = folder / f"{snapshot_id}.parquet", folder / f"{snapshot_id}.json"
+    if not record.exists():
+        snapshot = Snapshot(
+            id=snapshot_id,
+            use_case=spec.name,
+            window=window.key,
+            path=path,
+            rows=len(rows),
+        )
+        with atomic_path(path) as draft:
+            rows.to_parquet(draft, index=False)
+        write_atomic(record, snapshot.model_dump_json(indent=1, exclude={"path"}).encode())
+    return describe_snapshot(spec, snapshot_id, settings)
+
+
+def read_training_rows(spec: Spec, window: Window, settings: Settings) -> pd.DataFrame:
+    """Read what a snapshot of a window holds, without keeping it.
+
+    Raises
+    ------
+    SnapshotError
+        If there is no such row.
+    BuildError
+        If nothing is published.
+    """
     gold, training = spec.gold, spec.training
     end = window.end.replace(tzinfo=None)
     known = f"""
@@ -110,21 +138,7 @@ def take_snapshot(spec: Spec, window: Window, settings: Settings) -> Snapshot:
     rows = read_published(spec, settings, query, values, are_cast=True)
     if rows.empty:
         raise SnapshotError(f"{spec.name}: no label was known by {window.end}; build more windows")
-    folder = settings.lake(spec.name).snapshots
-    snapshot_id = content_id(rows)
-    path, record = folder / f"{snapshot_id}.parquet", folder / f"{snapshot_id}.json"
-    if not record.exists():
-        snapshot = Snapshot(
-            id=snapshot_id,
-            use_case=spec.name,
-            window=window.key,
-            path=path,
-            rows=len(rows),
-        )
-        with atomic_path(path) as draft:
-            rows.to_parquet(draft, index=False)
-        write_atomic(record, snapshot.model_dump_json(indent=1, exclude={"path"}).encode())
-    return describe_snapshot(spec, snapshot_id, settings)
+    return rows
 
 
 def describe_snapshot(spec: Spec, snapshot_id: str, settings: Settings) -> Snapshot:
