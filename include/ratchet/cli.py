@@ -91,6 +91,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     _level(sub)
 
+    text = "Replay published history under several retraining policies: what each would have cost."
+    sub = command("backtest-policy", _backtest_policy, text)
+    sub.add_argument("use_case", nargs="?", default="flights")
+    for option, dest, which in (("--from", "since", "first"), ("--to", "until", "last")):
+        sub.add_argument(
+            option,
+            dest=dest,
+            type=_moment,
+            metavar="MOMENT",
+            help=f"where the {which} window that counts {'begins' if dest == 'since' else 'ends'}, "
+            "UTC, like 2013-03-08T0000 (default: all that is published)",
+        )
+    _level(sub)
+
     text = "Let trainings go on that have stopped, as candidates were lost in a row."
     actions = commands.add_parser("retraining", help=text, description=text).add_subparsers(
         required=True, metavar="ACTION"
@@ -425,6 +439,25 @@ def _rollback(arguments: argparse.Namespace) -> int:
     print("; ".join(decision.reasons))
     print(f"version {decision.subject['version']} decides from {_end(decision.window)} on")
     return 0
+
+
+def _backtest_policy(arguments: argparse.Namespace) -> None:
+    from rich.console import Console
+
+    from ratchet.orchestration.replay import windows
+    from ratchet.reporting import backtest_table, write_backtest
+    from ratchet.retraining import Backtest, published_until, windows_between
+
+    spec, settings = _spec(arguments), _settings(arguments)
+    end = min(filter(None, (arguments.until, published_until(spec, settings))))
+    chosen = windows_between(windows(spec), arguments.since, end)
+    console = Console(stderr=True)
+    with console.status("reading published history") as status:
+        results = Backtest(spec, chosen, settings, status.update).results()
+    page = settings.home / "reports" / f"{spec.name}-backtest.html"
+    write_backtest(results, spec, Window(chosen[0].end, chosen[-1].end), page)
+    print(backtest_table(results, spec), end="")
+    print(f"The same as a page: {page}")
 
 
 def _lift(arguments: argparse.Namespace) -> int:

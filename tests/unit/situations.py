@@ -1,5 +1,6 @@
 """Weeks of a champion: what was observed in them, and what the policy looks at."""
 
+from ratchet.incidents import Finding, Incident
 from ratchet.monitoring import Drift, Observation, Performance
 from ratchet.retraining import Situation
 from ratchet.window import Window
@@ -13,7 +14,6 @@ WEEKS = [
         ("03-08", "03-15"),
     ]
 ]
-NOW = WEEKS[-1]
 
 
 def cohort(cost_per_unit: float | None) -> Performance:
@@ -33,7 +33,7 @@ def observed(**changes: object) -> Observation:
     """A quiet week of champion 3, with some changes."""
     quiet = Observation(
         use_case="flights",
-        window=NOW.key,
+        window=WEEKS[-1].key,
         champion="3",
         expected_cost_per_unit=23.0,
         realised=cohort(23.0),
@@ -56,3 +56,50 @@ def situation(**changes: object) -> Situation:
 def new_labels(**changes: object) -> Situation:
     """A week in which new labels ask for a retraining."""
     return situation(observation=observed(new_labels=9000), **changes)
+
+
+def judged(family: str, state: str = "found") -> Finding:
+    """Return what was judged of a measure of a family, in the newest week."""
+    return Finding(
+        window=WEEKS[-1].key,
+        family=family,
+        rule="rule",
+        subject="flights",
+        rows=6000,
+        is_enough=True,
+        value=27.0,
+        expected=23.0,
+        effect=4.0,
+        floor=3.0,
+        null_limit=1.0,
+        p_value=0.001,
+        unit="points",
+        reference="the gate",
+        text=f"{family} moved.",
+        state=state,
+        seen=1,
+        looked=1,
+    )
+
+
+def incident(cause: str, *silenced: str) -> Incident:
+    """Return an open incident of a cause, that explains findings by their names."""
+    return Incident(
+        window=WEEKS[-1].key,
+        id="a1",
+        fingerprint=f"{cause}:flights",
+        cause=cause,
+        severity="ticket",
+        is_verify=False,
+        title="Something",
+        owner_name="Ada",
+        owner_email="ada@example.org",
+        silenced=silenced,
+        last_good=None,
+        lead="lead",
+        value=None,
+        threshold=None,
+        unit=None,
+        rows=1,
+        text="It is so.",
+    )

@@ -1,5 +1,6 @@
 """Telling people what happened: in the terminal, and as a page."""
 
+from ratchet.reporting.backtest import backtest_table, write_backtest
 from ratchet.reporting.card import write_card
 from ratchet.reporting.data import data_report
 from ratchet.reporting.decisions import explain_decision, list_decisions
@@ -14,6 +15,7 @@ __all__ = [
     "FeedCount",
     "Summary",
     "Week",
+    "backtest_table",
     "data_report",
     "evidence_pack",
     "explain_decision",
@@ -23,6 +25,7 @@ __all__ = [
     "render_text",
     "show_incident",
     "summarise",
+    "write_backtest",
     "write_card",
     "write_html",
 ]

@@ -1,5 +1,6 @@
 """The decision to retrain: reasons in order of trust, conditions, and exactly one run for each."""
 
+from ratchet.retraining.backtest import Backtest, Result, published_until, windows_between
 from ratchet.retraining.baking import judge_bake, watch_champion
 from ratchet.retraining.gathering import gather
 from ratchet.retraining.past import read_trainings, trainings
@@ -16,7 +17,9 @@ from ratchet.retraining.requests import (
 __all__ = [
     "REASONS",
     "Alarm",
+    "Backtest",
     "Proof",
+    "Result",
     "Situation",
     "Training",
     "decide",
@@ -26,6 +29,7 @@ __all__ = [
     "judge_bake",
     "lift",
     "lost_in_a_row",
+    "published_until",
     "read_trainings",
     "take_up",
     "take_up_by_hand",
@@ -33,4 +37,5 @@ __all__ = [
     "trainings",
     "waiting",
     "watch_champion",
+    "windows_between",
 ]

@@ -10,11 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -171,8 +172,9 @@ class Backtest:
             path = self._kept / f"{window.key}.npz"
             if not path.exists():
                 self.tell(f"training as of {window.end:%Y-%m-%d}")
+                trained: dict[str, Any] = self._train(window)
                 with atomic_path(path) as draft, draft.open("wb") as file:
-                    np.savez_compressed(file, **self._train(window))
+                    np.savez_compressed(file, **trained)
             self._fits[window] = _read_fit(path, window)
         return self._fits[window]
 
@@ -243,7 +245,7 @@ class Backtest:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def _train(self, window: Window) -> dict[str, object]:
+    def _train(self, window: Window) -> dict[str, Any]:
         from ratchet.warehouse import read_training_rows
 
         spec, problem = self.spec, self.problem
@@ -458,21 +460,43 @@ def _read_fit(path: Path, window: Window) -> Fit | None:
         )
 
 
+def published_until(spec: Spec, settings: Settings) -> datetime:
+    """Return the moment up to which labels are published (aware).
+
+    Raises
+    ------
+    BuildError
+        If nothing is published.
+    EvidenceError
+        If no label is.
+    """
+    from ratchet.warehouse import read_published
+
+    gold = spec.gold
+    query = f"select max({gold.label_known_at}) as moment from gold.{gold.outcomes_table}"  # noqa: S608
+    (moment,) = read_published(spec, settings, query, [])["moment"]
+    if pd.isna(moment):
+        raise EvidenceError(f"{spec.name}: no label is published; build and publish windows first")
+    return datetime.fromisoformat(moment.isoformat()).replace(tzinfo=UTC)
+
+
 def windows_between(
-    windows: Iterator[Window], start: datetime | None, end: datetime | None
+    windows: Iterable[Window], start: datetime | None, end: datetime
 ) -> list[Window]:
-    """Return the windows of a backtest: all up to `end`; those before `start` are one, the first.
+    """Return the windows of a backtest, without those that begin at `end` or later.
+
+    Those that end at `start` or before are one, the first.
 
     Parameters
     ----------
     windows
         A use case's, in order.
     start, end
-        Aware; None means that of the use case.
+        Aware; without a start, the first window stays what it is.
     """
     found: list[Window] = []
     for window in windows:
-        if end is not None and window.end > end:
+        if window.start >= end:
             break
         if found and start is not None and window.end <= start:
             found = [Window(found[0].start, window.end)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from ratchet.decision import Clause, Decision
 from ratchet.errors import EvidenceError
 from ratchet.evaluation import compare
+from ratchet.incidents import Finding, open_incidents, read_judged
 from ratchet.ledger import Ledger
 from ratchet.monitoring import scored_windows
 from ratchet.problems import problem_of
@@ -141,9 +142,46 @@ def _judge(spec: Spec, window: Window, settings: Settings) -> Decision | None:
         min(windows, default=window),
         window,
         found,
-        (),
+        passed_guardrails(spec, newcomer.since, window, settings),
         spec,
     )
+
+
+def passed_guardrails(
+    spec: Spec, since: datetime, window: Window, settings: Settings
+) -> tuple[str, ...]:
+    """Return which guardrails a window passed, of those that were kept before a moment.
+
+    What a fault of the data explains does not count, and nothing that was passed before either: it
+    is no news of who decides since.
+    """
+    explained = {
+        name
+        for incident in open_incidents(spec, window, settings)
+        if incident.cause == "data"
+        for name in (*incident.evidence, *incident.silenced)
+    }
+    before = max(
+        (each for each in scored_windows(spec, settings) if each.end <= since),
+        key=lambda each: each.end,
+        default=None,
+    )
+    known = {each.name for each in _guardrails(spec, before, settings)} if before else set()
+    return tuple(
+        each.text
+        for each in _guardrails(spec, window, settings)
+        if each.name not in known | explained
+    )
+
+
+def _guardrails(spec: Spec, window: Window, settings: Settings) -> list[Finding]:
+    return [
+        finding
+        for finding in read_judged(spec, window, settings)
+        if finding.state == "found"
+        and finding.family == "kpi"
+        and finding.rule.startswith("guardrail")
+    ]
 
 
 def _compare(

@@ -5,13 +5,16 @@ import pandas as pd
 import pytest
 from champions_lake import accept, release_again
 from model_lake import FIRST, SECOND, THIRD, ModelLake
-from situations import WEEKS
+from situations import WEEKS, incident, judged
 
+from ratchet.incidents import Finding
 from ratchet.ledger import Ledger
 from ratchet.problems import problem_of
 from ratchet.registry import champion_at, champion_now, newcomer_at, promote, register, rollback
 from ratchet.retraining import judge_bake, watch_champion
+from ratchet.retraining.baking import passed_guardrails
 from ratchet.serving import score
+from ratchet.settings import Settings
 from ratchet.spec import Spec
 from ratchet.spec.types import Bake
 from ratchet.statistics import Comparison
@@ -111,6 +114,36 @@ def test_watch_champion_that_decides_for_long_is_no_longer_watched(baking: Model
     retraining = baking.spec.retraining.model_copy(update={"bake": bake})
     spec = baking.spec.model_copy(update={"retraining": retraining})
     assert watch_champion(spec, THIRD, baking.settings) is None
+
+
+def guardrail(state: str, rule: str = "guardrail") -> Finding:
+    """Return what was judged of the hard limit of a KPI."""
+    return judged("kpi", state).model_copy(update={"rule": rule, "text": "Too many wait."})
+
+
+@pytest.mark.parametrize(
+    "before, now, told",
+    [
+        ([], [guardrail("found")], ("Too many wait.",)),
+        ([guardrail("ok")], [guardrail("found")], ("Too many wait.",)),
+        ([guardrail("found")], [guardrail("found")], ()),  # the one before passed it as well
+        ([], [guardrail("ok")], ()),
+        ([], [guardrail("found", "season")], ()),  # a departure, and no hard limit
+    ],
+)
+def test_passed_guardrails_are_those_that_were_kept_before(
+    spec: Spec, tmp_path, monkeypatch: pytest.MonkeyPatch, before, now, told
+):
+    found = {SECOND.key: before, THIRD.key: now}
+    where = "ratchet.retraining.baking"
+    monkeypatch.setattr(f"{where}.scored_windows", lambda *_: [SECOND, THIRD])
+    monkeypatch.setattr(f"{where}.open_incidents", lambda *_: [])
+    monkeypatch.setattr(f"{where}.read_judged", lambda _, window, __: found[window.key])
+    settings = Settings(tmp_path, tmp_path)
+    assert passed_guardrails(spec, THIRD.start, THIRD, settings) == told
+    explains = incident("data", guardrail("found").name)
+    monkeypatch.setattr(f"{where}.open_incidents", lambda *_: [explains])
+    assert passed_guardrails(spec, THIRD.start, THIRD, settings) == ()
 
 
 def compared(p_value: float) -> Comparison:
