@@ -262,18 +262,20 @@ class Backtest:
         later = self.rows.iloc[first:]
         weights = sample_weights(spec, parts.train, parts.cut)
         started = time.process_time()
-        losses: dict[str, Losses] = {}
+        judged: dict[str, float] = {}
+        models: dict[str, Any] = {}
         for name in spec.training.estimators:
-            model = fitted(
+            models[name] = fitted(
                 problem.estimator(name),
                 parts.train[list(spec.gold.features)],
                 problem.target(parts.train[spec.gold.label]),
                 weights,
                 f"{spec.name}: training.estimators.{name}",
             )
-            losses[name] = problem.losses(problem.answer(model, later), later)
+            answers = problem.answer(models[name], parts.holdout)
+            judged[name] = float(problem.losses(answers, parts.holdout).sum())
         seconds = time.process_time() - started
-        best = min(losses, key=lambda name: float(losses[name][holdout - first].sum()))
+        best = min(judged, key=judged.__getitem__)
         baselines = [
             problem.losses(answers, parts.holdout)
             for answers in problem.baselines(snapshot, parts.train, parts.holdout).values()
@@ -282,10 +284,10 @@ class Backtest:
             "estimator": best,
             "cut": _naive(parts.cut),
             "first": first,
-            "losses": losses[best],
+            "losses": problem.losses(problem.answer(models[best], later), later),
             "holdout": holdout,
             "baseline": min(baselines, key=lambda each: float(each.sum())),
-            "candidates": len(losses),
+            "candidates": len(models),
             "seconds": seconds,
         }
 

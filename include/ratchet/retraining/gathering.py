@@ -25,6 +25,9 @@ _REASONS: dict[str, Reason] = {
 """What a finding of a family is a reason for. Missing values and a slow service are no model's."""
 
 
+_COSTS = ("performance", "estimate")
+
+
 def gather(spec: Spec, window: Window, settings: Settings) -> Situation:
     """Return all that the decision to retrain at a window's end rests on.
 
@@ -66,7 +69,8 @@ def alarms_of(
 ) -> tuple[Alarm, ...]:
     """Return the findings of a window that ask for a retraining.
 
-    What a fault of the data explains does not. A KPI does where it moved together with the model:
+    What a fault of the data explains does not, nor does a model that does better than expected. A
+    KPI does where it moved together with the model:
     its finding belongs to an incident of a concept change.
     """
     explained = {
@@ -80,6 +84,7 @@ def alarms_of(
         if finding.state == "found"
         and finding.family in _REASONS
         and explained.get(finding.name) != "data"
+        and (finding.family not in _COSTS or finding.direction != "down")
         and (finding.family != "kpi" or explained.get(finding.name) == "concept")
     ]
     measured = {finding.family for finding in findings}

@@ -33,6 +33,12 @@ def test_alarms_finding_asks_for_its_reason_unless_a_fault_of_data_explains_it(
     assert reasons([found], [incident("drift", found.name)], spec) == [reason]
 
 
+@pytest.mark.parametrize("family", ["performance", "estimate"])
+def test_alarms_model_that_does_better_than_expected_asks_for_nothing(spec: Spec, family: str):
+    better = judged(family).model_copy(update={"direction": "down"})
+    assert reasons([better], [], spec) == []
+
+
 @pytest.mark.parametrize("family", ["missingness", "service"])
 def test_alarms_finding_that_no_model_mends_asks_for_nothing(spec: Spec, family: str):
     assert reasons([judged(family)], [], spec) == []
