@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from ratchet.errors import EvidenceError, TrainingError
 from ratchet.evaluation import compare
 from ratchet.monitoring import Observation, Performance
-from ratchet.problems import Problem, fitted, problem_of
+from ratchet.problems import Problem, problem_of
 from ratchet.retraining.policy import decide
 from ratchet.retraining.record import Alarm, Outcome, Situation, Training
 from ratchet.settings import Settings
@@ -265,13 +265,7 @@ class Backtest:
         judged: dict[str, float] = {}
         models: dict[str, Any] = {}
         for name in spec.training.estimators:
-            models[name] = fitted(
-                problem.estimator(name),
-                parts.train[list(spec.gold.features)],
-                problem.target(parts.train[spec.gold.label]),
-                weights,
-                f"{spec.name}: training.estimators.{name}",
-            )
+            models[name] = problem.fit(name, parts.train, weights)
             answers = problem.answer(models[name], parts.holdout)
             judged[name] = float(problem.losses(answers, parts.holdout).sum())
         seconds = time.process_time() - started

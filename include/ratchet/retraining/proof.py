@@ -9,7 +9,7 @@ import pandas as pd
 from ratchet.errors import EvidenceError, TrainingError
 from ratchet.evaluation import compare
 from ratchet.monitoring import Observation
-from ratchet.problems import fitted, problem_of
+from ratchet.problems import problem_of
 from ratchet.retraining.record import Proof
 from ratchet.settings import Settings
 from ratchet.spec import Spec
@@ -52,13 +52,7 @@ def prove(spec: Spec, window: Window, observation: Observation, settings: Settin
     if problem.why_untrainable(train[gold.label]) or rows.empty:
         return None
     try:
-        model = fitted(
-            problem.estimator(estimator),
-            train[list(gold.features)],
-            problem.target(train[gold.label]),
-            None,
-            f"{spec.name}: training.estimators.{estimator}",
-        )
+        model = problem.fit(estimator, train, None)
         found = compare(
             problem.losses(problem.answer(model, rows), rows),
             champion.problem.losses(champion.answers(rows), rows),

@@ -86,7 +86,7 @@ def train(
         parts = split(load_snapshot(spec, snapshot_id, settings), spec, window)
         _refuse_empty(spec, parts.train)
         problem, tried = problem_of(spec), list[float]()
-        started = time.perf_counter()
+        started, cpu_started = time.perf_counter(), time.process_time()
         run_smoke(problem, estimator, parts.train)
         if searched is None and declared.search:
             kept = folder.parent.parent / "search" / estimator
@@ -100,6 +100,7 @@ def train(
         timing = {
             "fit_seconds": time.perf_counter() - (began_fit if tried else started),
             "trial_seconds": tried,
+            "cpu_seconds": time.process_time() - cpu_started,
         }
         columns = problem.decide(problem.answer(model, parts.holdout), parts.holdout)
         candidate = Candidate(
@@ -157,10 +158,14 @@ def refit(spec: Spec, window: Window, judged: Path, to: Path, settings: Settings
         snapshot = load_snapshot(spec, before.snapshot_id, settings)
         rows, holdout = all_known(snapshot, spec, window), split(snapshot, spec, window).holdout
         problem = problem_of(spec.with_params(before.estimator, before.params))
-        started = time.perf_counter()
+        started, cpu_started = time.perf_counter(), time.process_time()
         weights = sample_weights(spec, rows, window.end)
         model = problem.fit(before.estimator, rows, weights, ", fitted again,")
-        timing = {"fit_seconds": time.perf_counter() - started, "trial_seconds": []}
+        timing = {
+            "fit_seconds": time.perf_counter() - started,
+            "trial_seconds": [],
+            "cpu_seconds": time.process_time() - cpu_started,
+        }
         columns = problem.decide(problem.answer(model, holdout), holdout)
         candidate = before.model_copy(
             update={
