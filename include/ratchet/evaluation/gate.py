@@ -451,8 +451,8 @@ def _more_or_less(found: Comparison) -> str:
     direction = "more" if found.estimate > 0 else "less"
     low, high = sorted((abs(found.low), abs(found.high)))
     within = (
-        f"{found.low:+.2f} to {found.high:+.2f}"
+        f"{-found.low:.2f} less to {found.high:.2f} more"
         if found.low < 0 < found.high
-        else (f"{low:.2f} to {high:.2f}")
+        else f"{low:.2f} to {high:.2f}"
     )
     return f"{abs(found.estimate):.2f} ({within}) {direction} than"

@@ -91,7 +91,8 @@ class Summary(Record):
             return "A champion decides, but none of its labels has arrived yet."
         decided = self.overall["decision"]
         return (
-            f"{decided.total:,} {self.spec.gold.unit}s in {len(self.weeks)} windows, "
+            f"{decided.total:,} {self.spec.gold.unit}s in {len(self.weeks)} "
+            f"{'window' if len(self.weeks) == 1 else 'windows'}, "
             f"{self.period}; {decided.labelled / decided.total:.1%} of their labels are known."
         )
 
