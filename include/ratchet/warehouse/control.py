@@ -27,6 +27,27 @@ create or replace table control.build_window as select
     not $is_first as is_complete
 """
 
+_SIGNAL = {
+    "window": "varchar",
+    "family": "varchar",
+    "rule": "varchar",
+    "subject": "varchar",
+    "column": "varchar",
+    "segment": "varchar",
+    "rows": "bigint",
+    "is_enough": "boolean",
+    "value": "double",
+    "expected": "double",
+    "effect": "double",
+    "floor": "double",
+    "null_limit": "double",
+    "p_value": "double",
+    "direction": "varchar",
+    "unit": "varchar",
+    "reference": "varchar",
+    "text": "varchar",
+}
+
 
 def begin(spec: Spec, window: Window, settings: Settings, run_id: str) -> tuple[float, bool]:
     """Write what the next dbt run of a use case works on.
@@ -140,26 +161,9 @@ def _shown(spec: Spec) -> dict[str, dict[str, str]]:
             "psi": "double",
             "missing_change": "double",
         },
-        "monitoring/signals/kpi": {
-            "window": "varchar",
-            "family": "varchar",
-            "rule": "varchar",
-            "subject": "varchar",
-            "column": "varchar",
-            "segment": "varchar",
-            "rows": "bigint",
-            "is_enough": "boolean",
-            "value": "double",
-            "expected": "double",
-            "effect": "double",
-            "floor": "double",
-            "null_limit": "double",
-            "p_value": "double",
-            "direction": "varchar",
-            "unit": "varchar",
-            "reference": "varchar",
-            "text": "varchar",
-        },
+        # of all sources together, and of one alone
+        "monitoring/signals/": _SIGNAL,
+        "monitoring/signals/kpi": _SIGNAL,
         "monitoring/service": {
             "window": "varchar",
             "version": "varchar",
