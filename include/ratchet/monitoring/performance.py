@@ -178,10 +178,11 @@ def realised(
                 p."{gold.decided_at}" as decided_at, o."{gold.label}" as label,
                 {", ".join(f"p.{name}" for name in spec.costs.columns)}
             from read_parquet($paths) as p
-            left join outcomes as o
-                on p."{gold.key}" = o."{gold.key}"
-                and ($age is null
-                    or o."{gold.label_known_at}" <= p."{gold.decided_at}" + $age::interval)
+            left join (
+                from outcomes
+                where $age is null
+                    or "{gold.label_known_at}" <= "{gold.decided_at}" + $age::interval
+            ) as o on p."{gold.key}" = o."{gold.key}"
             order by "window", role, p."{gold.key}"
             """,  # noqa: S608 - names come from the spec, which allows only [a-z0-9_]
             {**parameters, "age": age},
