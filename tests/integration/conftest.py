@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -17,6 +18,16 @@ import pytest
 from ratchet.settings import Settings
 
 PATIENCE_S = 420
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 ANY_PORT = "0"  # two processes run tests at once: both would take the preferred port for free
 
 
@@ -122,3 +133,36 @@ def undisturbed(make_demo, tmp_path_factory) -> Demo:
     status = demo.run()
     assert status == 0, demo.output
     return demo
+
+
+@pytest.fixture(scope="module")
+def airflow(undisturbed) -> Iterator:
+    """The Airflow that ran the undisturbed demo."""
+    from ratchet.orchestration.stack import LocalAirflow
+
+    airflow = LocalAirflow(undisturbed.settings)
+    for _ in airflow.start():
+        pass
+    yield airflow
+    airflow.stop()
+
+
+@pytest.fixture
+def page(airflow) -> Iterator:
+    """A browser's page, logged in."""
+    from ratchet.orchestration.stack import USER
+
+    if CHROMIUM is None:
+        pytest.skip("needs a Chromium on PATH (Debian: apt-get install chromium)")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.goto(f"{airflow.url}/auth/login")
+        page.get_by_label("Username").fill(USER)
+        page.get_by_label("Password").fill(airflow.password)
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url(lambda url: "/auth/" not in url)
+        yield page
+        browser.close()

@@ -1,10 +1,11 @@
-"""The loop in a real Airflow: what it leaves behind, and what it survives."""
+"""The loop in a real Airflow: what it leaves behind, shows in a browser, and survives."""
 
 import re
 import signal
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 
 import duckdb
 import pandas as pd
@@ -164,3 +165,33 @@ def test_demo_at_level_0_waits_for_a_person_and_goes_on_with_the_answer(make_dem
     assert (approval.verdict, approval.author) == ("approved", "admin")
     assert "looks right" in approval.reasons[0]
     assert (home / "airflow" / "airflow.cfg").stat().st_mode & 0o077 == 0
+
+
+def test_ui_shows_every_dag_with_owner_and_tags(page, airflow, tmp_path: Path):
+    page.goto(f"{airflow.url}/dags")
+    for name in ("refine_data", "score_window", "monitor_champion", "train_candidate"):
+        page.get_by_text(f"flights__{name}").first.wait_for()
+    page.get_by_text("level-2").first.wait_for()
+    page.screenshot(path=tmp_path / "dags.png")
+
+
+def test_ui_shows_a_dag_with_its_docs_and_its_run_of_2013(page, airflow, tmp_path: Path):
+    page.goto(f"{airflow.url}/dags/flights__refine_data/runs")
+    page.get_by_text("2013-03-01").first.wait_for()
+    page.goto(f"{airflow.url}/dags/flights__refine_data")
+    page.get_by_role("button", name="Dag Docs").click()
+    page.get_by_text("Safe to re-run because").first.wait_for()
+    page.screenshot(path=tmp_path / "docs.png")
+
+
+def test_ui_shows_assets_that_chain_the_dags(page, airflow, tmp_path: Path):
+    page.goto(f"{airflow.url}/assets")
+    for path in ("gold/feat_flights", "gold/fct_predictions", "requests/retraining"):
+        page.get_by_text(f"flights/{path}").first.wait_for()
+    page.screenshot(path=tmp_path / "assets.png")
+
+
+def test_ui_answers_nobody_without_a_login(airflow):
+    import httpx
+
+    assert httpx.get(f"{airflow.url}/api/v2/dags").status_code == 401
