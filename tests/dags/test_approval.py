@@ -112,7 +112,10 @@ def test_promote_champion_goes_by_what_a_person_said(
 
 @pytest.fixture
 def unanswered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Return folders in which flights waits two seconds for an answer, and trains nothing."""
+    """Return folders in which a use case waits two seconds for an answer, and trains nothing.
+
+    It has a name of its own, as Airflow's database keeps what other tests ran of flights.
+    """
 
     def take_snapshot(use_case: str) -> str:
         return "0123"
@@ -144,7 +147,8 @@ def unanswered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setattr(tasks, "_write_card", lambda *_: None)
     spec = (PROJECT / "include" / "use_cases" / "flights.yaml").read_text()
     asked = spec.replace("\ngate:\n", f"\ngate:\n  approval: {{answer_within_h: {2 / 3600}}}\n")
-    (tmp_path / "flights.yaml").write_text(asked)
+    asked = asked.replace("\nname: flights\n", "\nname: unanswered\n")
+    (tmp_path / "unanswered.yaml").write_text(asked)
     monkeypatch.setenv("RATCHET_HOME", str(tmp_path))
     monkeypatch.setenv("RATCHET_USE_CASES", str(tmp_path))
     return Settings(tmp_path, tmp_path)
@@ -175,15 +179,15 @@ def test_request_that_nobody_answers_in_time_refuses_and_escalates(unanswered, m
 
     told: list[str] = []
     monkeypatch.setattr("ratchet.incidents.send", lambda _, alert, __: told.append(alert.text))
-    spec = load_spec(unanswered.use_cases / "flights.yaml")
-    (training,) = (dag for dag in dags_of(spec) if dag.dag_id == "flights__train_candidate")
+    spec = load_spec(unanswered.use_cases / "unanswered.yaml")
+    (training,) = (dag for dag in dags_of(spec) if dag.dag_id == "unanswered__train_candidate")
     run = training.test(
         logical_date=datetime(2013, 3, 8, tzinfo=UTC), run_conf={"window": WINDOW.key}
     )
     states = {ti.task_id: str(ti.state) for ti in run.get_task_instances()}
     assert states["approve_candidate"] == "success", "silence is an answer"
     assert states["promote_champion"] == "skipped"
-    ledger = Ledger(unanswered.lake("flights").ledger)
+    ledger = Ledger(unanswered.lake(spec.name).ledger)
     (approval,) = ledger.decisions("approval")
     assert (approval.verdict, approval.author) == ("refused", "nobody")
     assert approval.subject == {"version": "3"}

@@ -13,6 +13,9 @@ from ratchet.spec import load_spec
 def training(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return the DAG that trains, with a snapshot that is blocked, and tasks that must not run."""
 
+    def take_up_request(use_case: str) -> str:
+        return "new_labels"
+
     def take_snapshot(use_case: str) -> str:
         return "0123"
 
@@ -25,7 +28,7 @@ def training(monkeypatch: pytest.MonkeyPatch) -> Any:
     from ratchet.orchestration import tasks
     from ratchet.orchestration.factory import dags_of
 
-    for function in (take_snapshot, check_snapshot, train_candidate):
+    for function in (take_up_request, take_snapshot, check_snapshot, train_candidate):
         monkeypatch.setattr(tasks, function.__name__, function)
     spec = load_spec(PROJECT / "include" / "use_cases" / "flights.yaml")
     (training,) = (dag for dag in dags_of(spec) if dag.dag_id == "flights__train_candidate")
@@ -38,5 +41,5 @@ def test_blocked_snapshot_skips_the_training_without_a_failure(training):
     assert str(run.state) == "success"
     assert {task for task, _ in states} == set(training.task_ids)
     ran = {task for (task, _), state in states.items() if state == "success"}
-    assert ran == {"take_snapshot", "check_snapshot"}
+    assert ran == {"take_up_request", "take_snapshot", "check_snapshot"}
     assert set(states.values()) == {"success", "skipped"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -54,16 +55,18 @@ def examine(
     days = days_of(rows, spec)
     losses = problem.losses(answers, rows)
     as_fitted = problem_of(spec.with_params(candidate.estimator, candidate.params))
-    robustness, behaviour = _try(problem, candidate, packaged, parts)
-    return Examination(
-        calibration=_calibration(problem, answers, parts, days),
-        slices=measure_slices(problem, rows, answers, losses - rival[1], days, rival[0]),
-        fairness=measure_groups(problem, rows, answers, losses - baseline, days),
-        robustness=robustness,
-        behaviour=behaviour,
-        folds=tuple(walk_forward(as_fitted, parts.train, parts.cut, candidate.estimator)),
-        blessing=bless_in_clean_process(spec, candidate, packaged, rows, kept),
-    )
+    with ThreadPoolExecutor(1) as beside:  # it waits for a process that imports and answers
+        blessing = beside.submit(bless_in_clean_process, spec, candidate, packaged, rows, kept)
+        robustness, behaviour = _try(problem, candidate, packaged, parts)
+        return Examination(
+            calibration=_calibration(problem, answers, parts, days),
+            slices=measure_slices(problem, rows, answers, losses - rival[1], days, rival[0]),
+            fairness=measure_groups(problem, rows, answers, losses - baseline, days),
+            robustness=robustness,
+            behaviour=behaviour,
+            folds=tuple(walk_forward(as_fitted, parts.train, parts.cut, candidate.estimator)),
+            blessing=blessing.result(),
+        )
 
 
 def _calibration(

@@ -67,15 +67,29 @@ def watch_kpis(spec: Spec, window: Window, settings: Settings) -> list[Signal]:
     final = {name: _final_days(spec, kpi, window) for name, kpi in spec.kpis.items()}
     judged = {name: days for name, days in final.items() if days}
     tables = _read(spec, judged, settings)
+    begun = {name: _begun(days, tables[_source(spec.kpis[name])]) for name, days in judged.items()}
     return [
         signal
-        for name, days in judged.items()
+        for name, days in begun.items()
+        if days
         for signal in _judge(_series(name, spec.kpis[name], tables, days), days, window, spec)
     ]
 
 
+def _source(kpi: Kpi) -> tuple[str, str]:
+    return kpi.table, kpi.date
+
+
+def _begun(days: list[date], table: pd.DataFrame) -> list[date]:
+    """Return the days from the first one of a table on: before, there was nothing to count."""
+    return [day for day in days if table.empty or pd.Timestamp(day) >= table.index.min()]
+
+
 def _final_days(spec: Spec, kpi: Kpi, window: Window) -> list[date]:
-    """Return the days whose values became final in the window, by the clock that people live by."""
+    """Return the days whose values became final in the window, by the clock that people live by.
+
+    A day that began before the use case's history did is none of it.
+    """
     zone = ZoneInfo(spec.quality.time_zone)
     wait = spec.monitoring.label_wait_days if kpi.wait_days is None else kpi.wait_days
     around = timedelta(days=wait + 2)
@@ -84,11 +98,14 @@ def _final_days(spec: Spec, kpi: Kpi, window: Window) -> list[date]:
     return [
         day
         for day in days
-        if window.start
-        < datetime.combine(day + timedelta(days=1), time(), zone).astimezone(UTC)
-        + timedelta(days=wait)
-        <= window.end
+        if spec.schedule.history_start <= _midnight(day, zone)
+        and window.start < _midnight(day + timedelta(days=1), zone) + timedelta(days=wait)
+        and _midnight(day + timedelta(days=1), zone) + timedelta(days=wait) <= window.end
     ]
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
 def _read(
@@ -97,10 +114,10 @@ def _read(
     """Return the days of each table by its day's column, in one query for all KPIs of it."""
     from ratchet.warehouse import read_published
 
-    sources = {(spec.kpis[name].table, spec.kpis[name].date) for name in judged}
+    sources = {_source(spec.kpis[name]) for name in judged}
     found = {}
     for table, day in sorted(sources):
-        names = [n for n in judged if (spec.kpis[n].table, spec.kpis[n].date) == (table, day)]
+        names = [n for n in judged if _source(spec.kpis[n]) == (table, day)]
         values = ", ".join(
             f'({_sql(spec.kpis[n])})::double as "{n}", '
             f'sum({spec.kpis[n].rows})::double as "rows of {n}"'
@@ -132,7 +149,7 @@ def _sql(kpi: Kpi) -> str:
 def _series(
     name: str, kpi: Kpi, tables: dict[tuple[str, str], pd.DataFrame], judged: list[date]
 ) -> _Series:
-    found = tables[kpi.table, kpi.date]
+    found = tables[_source(kpi)]
     known = pd.DatetimeIndex(found.index).date
     whole = pd.date_range(min([*known, judged[0]]), judged[-1])
     table = found.reindex(whole)

@@ -297,7 +297,7 @@ def take_up_request(run: Run) -> str:
 
     spec, window, settings = run.stage
     dag_run = run.context["dag_run"]
-    if str(dag_run.run_type) == "manual":
+    if _is_by_hand(dag_run):
         why = str((dag_run.conf or {}).get("reason") or "no reason given")
         person = dag_run.triggering_user_name or "a person"
         return take_up_by_hand(spec, window, settings, run.id, person, why)
@@ -369,7 +369,11 @@ def _trigger(run: Run) -> str:
     for training in trainings(run.spec, run.settings):
         if training.run == run.id:
             return training.reason
-    return "by hand" if str(run.context["dag_run"].run_type) == "manual" else "new data"
+    return "by hand" if _is_by_hand(run.context["dag_run"]) else "new data"
+
+
+def _is_by_hand(dag_run: Any) -> bool:
+    return bool(dag_run.run_type == "manual")  # an enum of strings, whose text is not its value
 
 
 @body

@@ -44,11 +44,15 @@ class Mark:
 
 @dataclass(frozen=True)
 class Span:
-    """Something that lasted, on one of a timeline's rows. `style` names its CSS classes."""
+    """Something that lasted, on one of a timeline's rows.
+
+    `label` stands on it where there is room, `tip` beside the pointer. `style` names CSS classes.
+    """
 
     row: str
     window: Window
     label: str
+    tip: str
     style: str = "span"
 
 
@@ -182,9 +186,9 @@ def timeline(
         y = middle[span.row]
         parts.append(
             f'<rect class="{span.style}" x="{begin}" y="{y - 11}" width="{end - begin:.1f}" '
-            f'height="22" rx="3"><title>{escape(span.label)}, {span.window}</title></rect>'
+            f'height="22" rx="3"><title>{escape(span.tip)}</title></rect>'
         )
-        if end - begin > 8 * len(span.label):
+        if span.label and end - begin > 8 * len(span.label):
             center = (begin + end) / 2
             parts.append(
                 f'<text class="on-span" x="{center:.1f}" y="{y + 4}">{escape(span.label)}</text>'

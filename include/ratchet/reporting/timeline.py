@@ -27,21 +27,22 @@ CAUSES = {
 
 def draw_timeline(summary: Summary, period: Window) -> str:
     """Draw cohorts, champions, verdicts, retrainings, rollbacks, findings and incidents as SVG."""
-    causes = [cause for cause in CAUSES if any(i.cause == cause for i in summary.incidents)]
+    incidents = [span for each in summary.incidents if (span := _incident(each, period))]
+    drawn = {span.row for span in incidents}
+    causes = [row for row in (f"{cause} incidents" for cause in CAUSES.values()) if row in drawn]
     rows = [COHORTS, CHAMPION, GATE, RETRAINING, ROLLBACK, FINDINGS]
     marks = [*_decided(summary.decisions), *_found(summary.findings)]
     spans = [
         *(_cohort(week, summary.spec) for week in summary.weeks),
-        *(Span(CHAMPION, window, f"version {name}") for name, window in reigns(summary.weeks)),
-        *(_incident(incident, period) for incident in summary.incidents),
+        *(
+            Span(CHAMPION, window, f"version {name}", f"version {name}, {window}")
+            for name, window in reigns(summary.weeks)
+        ),
+        *incidents,
     ]
     return timeline(
-        [*rows, *(f"{CAUSES[cause]} incidents" for cause in causes)],
-        [
-            span
-            for span in spans
-            if span.window.start < period.end and period.start < span.window.end
-        ],
+        [*rows, *causes],
+        spans,
         [mark for mark in marks if period.start <= mark.moment <= period.end],
         period,
         "What happened, in order of time",
@@ -68,7 +69,8 @@ def _cohort(week: Week, spec: Spec) -> Span:
         f"version {week.version}: {number(ours, '.2f')} {spec.costs.unit} per {spec.gold.unit}, "
         f"the rule {number(others, '.2f')}; {decided.labelled / decided.total:.1%} of the labels"
     )
-    return Span(COHORTS, Window.parse(week.window), told, style)
+    window = Window.parse(week.window)
+    return Span(COHORTS, window, "", f"{window}, {told}", style)
 
 
 def _decided(decisions: Sequence[Decision]) -> Iterator[Mark]:
@@ -95,15 +97,18 @@ def _found(findings: Sequence[Finding]) -> Iterator[Mark]:
         yield Mark(FINDINGS, Window.parse(window).end, "dot", text)
 
 
-def _incident(incident: Incident, period: Window) -> Span:
-    begun = Window.parse(incident.windows[0])
-    ended = period.end if incident.is_open else Window.parse(incident.window).end
-    last = Window.parse(incident.windows[-1]).end
-    window = Window(begun.start, max(last, min(ended, period.end)))
-    style = "span bad" if incident.severity == "page" else "span"
+def _incident(incident: Incident, period: Window) -> Span | None:
+    """Draw an incident from its first window on; None if it was over before the period."""
+    first, last = (Window.parse(incident.windows[place]) for place in (0, -1))
+    begun = max(first.start, period.start)
+    ended = period.end if incident.is_open else min(last.end, period.end)
+    if ended <= begun:
+        return None
     return Span(
         f"{CAUSES[incident.cause]} incidents",
-        window,
-        f"{incident.severity}: {incident.title} {incident.text}",
-        style,
+        Window(begun, ended),
+        "",
+        f"{incident.severity}, {first.start:%Y-%m-%d} to {last.end:%Y-%m-%d}: {incident.title}. "
+        f"{incident.text}",
+        "span bad" if incident.severity == "page" else "span",
     )

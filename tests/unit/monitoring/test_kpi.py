@@ -107,6 +107,14 @@ def is_found(signal):
     )
 
 
+def test_kpi_days_before_the_first_one_are_none_of_it(watched):
+    window = Window.parse("2013-01-01T0000--2013-01-18T0000")
+    guarded = kpi(guardrail=Guardrail(min=300))
+    signals = watched({"flights": guarded}, window=window)
+    assert {s.segment for s in signals} == {f"{FIRST_DAY + timedelta(days=n)}" for n in range(7)}
+    assert not any(s.effect for s in signals if s.rule == "guardrail")
+
+
 def test_kpi_clean_week_has_seven_days_and_finds_nothing(watched):
     signals = watched({"flights": kpi(), "disrupted": SHARE, "saved": SAVED})
     days = [f"{date(2013, 6, 11) + timedelta(days=n)}" for n in range(-1, 6)]

@@ -69,12 +69,26 @@ def test_draw_timeline_has_a_row_for_all_that_happened(eventful: Summary):
         "version 1: 35.00 points per flight, the rule 50.00; 100.0% of the labels",
         "2013-03-15: refused. On the same flights it costs 0.40 more",
         "2013-03-22: 1 × feature drift",
-        "page: weather is broken 900 F; ask the station.",
-        "ticket: weather moved",
+        "page, 2013-03-08 to 2013-03-15: weather is broken. 900 F; ask the station.",
+        "ticket, 2013-03-15 to 2013-03-22: weather moved",
     ):
         assert expected in drawn
     assert drawn.count('class="span good"') == 2  # two cohorts, both cheaper than the rule
     assert drawn.count('class="span bad"') == 1  # the page
+
+
+def test_draw_timeline_incident_that_began_before_is_cut_and_one_that_ended_is_left_out(
+    eventful: Summary,
+):
+    assert eventful.period is not None
+    history = "2012-12-31T0000--2013-03-01T0000"
+    over = incident(state="resolved", windows=(history,), cause="kpi", title="it was over")
+    lasts = incident(windows=(history,), title="it lasts")
+    drawn = draw_timeline(eventful.model_copy(update={"incidents": (over, lasts)}), eventful.period)
+    assert "it was over" not in drawn
+    assert "KPI incidents" not in drawn
+    (rect,) = re.findall(r'<rect class="span bad" x="([\d.]+)"', drawn)
+    assert float(rect) == 176  # where the period begins
 
 
 def test_draw_timeline_cohort_that_costs_more_than_the_rule_is_marked(eventful: Summary):
