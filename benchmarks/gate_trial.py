@@ -13,38 +13,15 @@ less often than the spec's power, or equal ones more often than its level, beyon
 from __future__ import annotations
 
 import argparse
-import tempfile
 from collections import Counter, defaultdict
 from pathlib import Path
-from typing import get_args
 
-import pandas as pd
-from loop import prepare
+from loop import labelled_year
 
 from ratchet.evaluation.trial import BAD, Outcome, run_trial, scale_that_costs, set_scene
-from ratchet.feeds import land
 from ratchet.orchestration.replay import windows
 from ratchet.problems import problem_of
-from ratchet.settings import Settings
-from ratchet.spec import Spec, load_spec
 from ratchet.statistics import wilson_interval
-from ratchet.warehouse import Layer, build, load_snapshot, publish, take_snapshot
-
-
-def snapshot_of_the_year(home: Path) -> tuple[Spec, pd.DataFrame]:
-    """Land, build and publish all of 2013 at once, and return its labelled decisions."""
-    spec, settings = prepare(home)
-    every = list(windows(spec))
-    for window in every:
-        land(spec, window, settings, "gate-trial")
-    for layer in get_args(Layer):
-        build(spec, every[-1], layer, settings, "gate-trial")
-    publish(spec, every[-1], settings)
-    # a sample of the old rows would not do: windows of spring are asked for, too
-    training = spec.training.model_copy(update={"max_rows": None})
-    whole = spec.model_copy(update={"training": training})
-    snapshot = take_snapshot(whole, every[-1], settings)
-    return spec, load_snapshot(whole, snapshot.id, settings)
 
 
 def share(outcomes: list[Outcome]) -> str:
@@ -62,12 +39,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=4, help="a scene in every so many windows")
     parser.add_argument("--snapshot", type=Path, help="labelled decisions, instead of a build")
     arguments = parser.parse_args()
-    if arguments.snapshot:
-        spec = load_spec(Settings.load().use_cases / "flights.yaml")
-        rows = pd.read_parquet(arguments.snapshot)
-    else:
-        with tempfile.TemporaryDirectory() as home:
-            spec, rows = snapshot_of_the_year(Path(home))
+    spec, rows = labelled_year(arguments.snapshot)
     chosen = list(windows(spec))[3 :: arguments.every]
     scenes = [set_scene(rows, window, problem_of(spec), "boosting") for window in chosen]
     pairing, seed = spec.gate.comparison, spec.training.seed

@@ -10,7 +10,6 @@ these policies decide: the first model for ever, every week's boosting, and ever
 from __future__ import annotations
 
 import argparse
-import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,15 +18,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from gate_trial import snapshot_of_the_year
+from loop import labelled_year
 
 from ratchet.decision import Decision
 from ratchet.evaluation.gate import judge
 from ratchet.evaluation.trial import Rival, evidence_of, honest_model, set_scene, stage
 from ratchet.orchestration.replay import windows
 from ratchet.problems import Problem, problem_of
-from ratchet.settings import Settings
-from ratchet.spec import load_spec
 from ratchet.window import Window
 
 SHOWN = ("better_than_champion", "not_worse_by_roc_auc", "enough_power", "no_key_slice_too_bad")
@@ -85,12 +82,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--snapshot", type=Path, help="labelled decisions, instead of a build")
     arguments = parser.parse_args()
-    if arguments.snapshot:
-        spec = load_spec(Settings.load().use_cases / "flights.yaml")
-        snapshot = pd.read_parquet(arguments.snapshot)
-    else:
-        with tempfile.TemporaryDirectory() as home:
-            spec, snapshot = snapshot_of_the_year(Path(home))
+    spec, snapshot = labelled_year(arguments.snapshot)
     problem, decided = problem_of(spec), snapshot[spec.gold.decided_at]
     deciding: dict[str, Model] = {}
     losses: dict[str, list[Any]] = {}

@@ -12,7 +12,6 @@ three CPU-minutes.
 from __future__ import annotations
 
 import argparse
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import timedelta
@@ -21,12 +20,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from gate_trial import snapshot_of_the_year
+from loop import labelled_year
 
 from ratchet.orchestration.replay import windows
 from ratchet.problems import COST, Expectations, Problem, problem_of
-from ratchet.settings import Settings
-from ratchet.spec import Spec, load_spec
 from ratchet.statistics import Gap, measure_dispersion, measure_gap
 from ratchet.training import split
 from ratchet.training.expecting import expect_from_holdout
@@ -87,13 +84,7 @@ def main() -> None:
     parser.add_argument("--snapshot", type=Path, help="labelled decisions, instead of a build")
     parser.add_argument("--weeks", type=int, help="only the first")
     arguments = parser.parse_args()
-    spec: Spec
-    if arguments.snapshot:
-        spec = load_spec(Settings.load().use_cases / "flights.yaml")
-        rows = pd.read_parquet(arguments.snapshot)
-    else:
-        with tempfile.TemporaryDirectory() as home:
-            spec, rows = snapshot_of_the_year(Path(home))
+    spec, rows = labelled_year(arguments.snapshot)
     floor = spec.monitoring.estimate.max_gap_per_unit or spec.retraining.max_cost_increase_per_unit
     gaps: dict[str, list[Gap]] = defaultdict(list)
     for name, window, estimated, gap in year(problem_of(spec), rows, arguments.weeks):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
+
+import pandas as pd
 
 from ratchet.evaluation import evaluate, judge, load_evidence
 from ratchet.feeds import land
@@ -21,7 +24,7 @@ from ratchet.serving import score
 from ratchet.settings import Settings
 from ratchet.spec import Spec, load_spec
 from ratchet.training import train
-from ratchet.warehouse import Layer, build, publish, take_snapshot
+from ratchet.warehouse import Layer, build, load_snapshot, publish, take_snapshot
 from ratchet.window import Window
 
 
@@ -43,6 +46,19 @@ def build_year(home: Path) -> tuple[Spec, Settings]:
         build(spec, every[-1], layer, settings, "benchmark")
     publish(spec, every[-1], settings)
     return spec, settings
+
+
+def labelled_year(snapshot: Path | None) -> tuple[Spec, pd.DataFrame]:
+    """Return all labelled decisions of 2013, from a file or from a year that is built for it."""
+    if snapshot:
+        return load_spec(Settings.load().use_cases / "flights.yaml"), pd.read_parquet(snapshot)
+    with tempfile.TemporaryDirectory() as home:
+        spec, settings = build_year(Path(home))
+        # a sample of the old rows would not do: windows of spring are asked for, too
+        training = spec.training.model_copy(update={"max_rows": None})
+        whole = spec.model_copy(update={"training": training})
+        taken = take_snapshot(whole, list(windows(spec))[-1], settings)
+        return spec, load_snapshot(whole, taken.id, settings)
 
 
 def run_window(
