@@ -91,16 +91,16 @@ def _final_days(spec: Spec, kpi: Kpi, window: Window) -> list[date]:
     A day that began before the use case's history did is none of it.
     """
     zone = ZoneInfo(spec.quality.time_zone)
-    wait = spec.monitoring.label_wait_days if kpi.wait_days is None else kpi.wait_days
-    around = timedelta(days=wait + 2)
+    waits = spec.monitoring.label_wait_days if kpi.wait_days is None else kpi.wait_days
+    wait = timedelta(days=waits)
+    around = wait + timedelta(days=2)
     first = (window.start - around).date()
     days = (first + timedelta(days=n) for n in range(int(window.days + 0.5) + 2 * around.days))
     return [
         day
         for day in days
         if spec.schedule.history_start <= _midnight(day, zone)
-        and window.start < _midnight(day + timedelta(days=1), zone) + timedelta(days=wait)
-        and _midnight(day + timedelta(days=1), zone) + timedelta(days=wait) <= window.end
+        and window.start < _midnight(day + timedelta(days=1), zone) + wait <= window.end
     ]
 
 

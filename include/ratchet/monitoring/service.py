@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -102,6 +103,17 @@ def _missing_share(spec: Spec, now: Scored, settings: Settings) -> float:
     return len(missing) / max(len(due), 1)
 
 
+def _signal(now: Scored, rule: str, **measured: Any) -> Signal:
+    return Signal(
+        window=now.window.key,
+        family="service",
+        rule=rule,
+        subject=SUBJECT,
+        rows=now.rows,
+        **measured,
+    )
+
+
 def _limits(now: Scored, missing_share: float, spec: Spec) -> Iterator[Signal]:
     limits = spec.monitoring.service
     for rule, field, value, limit, unit, remedy in (
@@ -119,12 +131,9 @@ def _limits(now: Scored, missing_share: float, spec: Spec) -> Iterator[Signal]:
     ):
         beyond = max(value - limit, 0.0)
         what = f"{rule} of {now.window} is {value:.4g} {unit}, {limit:.4g} are allowed"
-        yield Signal(
-            window=now.window.key,
-            family="service",
-            rule=rule,
-            subject=SUBJECT,
-            rows=now.rows,
+        yield _signal(
+            now,
+            rule,
             is_enough=True,
             value=value,
             expected=limit,
@@ -208,12 +217,9 @@ def _spread(before: NDArray[np.float64], least: float) -> float:
 
 def _unknown(rule: str, now: Scored, windows: int, floor: float, unit: str) -> Signal:
     text = f"{windows} windows are known before {now.window}, and {MIN_PAST_WINDOWS} are needed"
-    return Signal(
-        window=now.window.key,
-        family="service",
-        rule=rule,
-        subject=SUBJECT,
-        rows=now.rows,
+    return _signal(
+        now,
+        rule,
         is_enough=False,
         floor=floor,
         unit=unit,
@@ -240,12 +246,9 @@ def _changed(
         f"{rule.partition('_')[0]} of {now.window} is {value:.4g} {unit}, where {expected:.4g} "
         f"were usual in the windows before; {remedy if is_large else 'nothing to do.'}"
     )
-    return Signal(
-        window=now.window.key,
-        family="service",
-        rule=rule,
-        subject=SUBJECT,
-        rows=now.rows,
+    return _signal(
+        now,
+        rule,
         is_enough=True,
         value=value,
         expected=expected,
