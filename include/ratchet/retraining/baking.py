@@ -152,8 +152,8 @@ def passed_guardrails(
 ) -> tuple[str, ...]:
     """Return which guardrails a window passed, of those that were kept before a moment.
 
-    What a fault of the data explains does not count, and nothing that was passed before either: it
-    is no news of who decides since.
+    What a fault of the data explains does not count, and no limit of a KPI that the window before
+    passed either, on whatever day: it is no news of who decides since.
     """
     explained = {
         name
@@ -166,11 +166,11 @@ def passed_guardrails(
         key=lambda each: each.end,
         default=None,
     )
-    known = {each.name for each in _guardrails(spec, before, settings)} if before else set()
+    known = {each.subject for each in _guardrails(spec, before, settings)} if before else set()
     return tuple(
         each.text
         for each in _guardrails(spec, window, settings)
-        if each.name not in known | explained
+        if each.subject not in known and each.name not in explained
     )
 
 

@@ -116,9 +116,10 @@ def test_watch_champion_that_decides_for_long_is_no_longer_watched(baking: Model
     assert watch_champion(spec, THIRD, baking.settings) is None
 
 
-def guardrail(state: str, rule: str = "guardrail") -> Finding:
+def guardrail(state: str, rule: str = "guardrail", day: str = "2013-03-09") -> Finding:
     """Return what was judged of the hard limit of a KPI."""
-    return judged("kpi", state).model_copy(update={"rule": rule, "text": "Too many wait."})
+    said = {"rule": rule, "text": "Too many wait.", "segment": day}
+    return judged("kpi", state).model_copy(update=said)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +127,8 @@ def guardrail(state: str, rule: str = "guardrail") -> Finding:
     [
         ([], [guardrail("found")], ("Too many wait.",)),
         ([guardrail("ok")], [guardrail("found")], ("Too many wait.",)),
-        ([guardrail("found")], [guardrail("found")], ()),  # the one before passed it as well
+        # the one before passed it as well, on a day of its own
+        ([guardrail("found", day="2013-03-02")], [guardrail("found")], ()),
         ([], [guardrail("ok")], ()),
         ([], [guardrail("found", "season")], ()),  # a departure, and no hard limit
     ],
