@@ -55,29 +55,44 @@ def watch_kpis(spec: Spec, window: Window, settings: Settings) -> list[Signal]:
     -------
     list
         One signal per KPI, day and rule; `subject` is the KPI, `segment` the day. A change in the
-        direction that is not `worse` says that it is to be verified.
+        direction that is not `worse` says that it is to be verified. A KPI that can't be computed,
+        as its table or a column is not published, or as it is negative and its floor relative, is
+        not enough to tell anything, and says what to correct; the others go on.
 
     Raises
     ------
     BuildError
         If nothing is published.
-    EvidenceError
-        If a KPI's table is not published, or the KPI is negative and its floor relative.
     """
-    final = {name: _final_days(spec, kpi, window) for name, kpi in spec.kpis.items()}
-    judged = {name: days for name, days in final.items() if days}
-    tables = _read(spec, judged, settings)
-    begun = {name: _begun(days, tables[_source(spec.kpis[name])]) for name, days in judged.items()}
-    return [
-        signal
-        for name, days in begun.items()
-        if days
-        for signal in _judge(_series(name, spec.kpis[name], tables, days), days, window, spec)
-    ]
+    found: list[Signal] = []
+    for name, kpi in spec.kpis.items():
+        days = _final_days(spec, kpi, window)
+        try:
+            table = _read(name, kpi, days, spec, settings) if days else pd.DataFrame()
+            if begun := _begun(days, table):
+                found += _judge(_series(name, kpi, table, begun), begun, window, spec)
+        except EvidenceError as error:
+            found += _untold(name, kpi, days, window, str(error))
+    return found
 
 
-def _source(kpi: Kpi) -> tuple[str, str]:
-    return kpi.table, kpi.date
+def _untold(name: str, kpi: Kpi, days: list[date], window: Window, reason: str) -> Iterator[Signal]:
+    """Say of each day and rule why the KPI can't be computed."""
+    for day in days:
+        for rule in ("level", "guardrail") if kpi.guardrail else ("level",):
+            yield Signal(
+                window=window.key,
+                family="kpi",
+                rule=rule,
+                subject=name,
+                segment=f"{day}",
+                rows=0,
+                is_enough=False,
+                floor=_ANY,
+                unit=kpi.unit,
+                reference="nothing, as it can't be computed",
+                text=f"{name} of {day:%a %Y-%m-%d} is not known: {reason}.",
+            )
 
 
 def _begun(days: list[date], table: pd.DataFrame) -> list[date]:
@@ -108,36 +123,25 @@ def _midnight(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
-def _read(
-    spec: Spec, judged: dict[str, list[date]], settings: Settings
-) -> dict[tuple[str, str], pd.DataFrame]:
-    """Return the days of each table by its day's column, in one query for all KPIs of it."""
+def _read(name: str, kpi: Kpi, days: list[date], spec: Spec, settings: Settings) -> pd.DataFrame:
+    """Return value and units of each published day up to the last of some, and of their past."""
     from ratchet.warehouse import read_published
 
-    sources = {_source(spec.kpis[name]) for name in judged}
-    found = {}
-    for table, day in sorted(sources):
-        names = [n for n in judged if _source(spec.kpis[n]) == (table, day)]
-        values = ", ".join(
-            f'({_sql(spec.kpis[n])})::double as "{n}", '
-            f'sum({spec.kpis[n].rows})::double as "rows of {n}"'
-            for n in names
-        )
-        query = f"""
-            select {day}::timestamp as day, {values}
-            from gold.{table}
-            where {day} between ? and ?
-            group by all
-            order by all"""  # noqa: S608 - names come from the spec, which allows only [a-z0-9_]
-        bounds = [min(judged[n][0] for n in names) - PAST, max(judged[n][-1] for n in names)]
-        try:
-            found[table, day] = read_published(spec, settings, query, bounds).set_index("day")
-        except (duckdb.CatalogException, duckdb.BinderException) as error:
-            raise EvidenceError(
-                f"{spec.name}: KPIs {names} read gold.{table}, which is not published with these "
-                f"columns: {str(error).splitlines()[0]}; build and publish it, or correct kpis"
-            ) from error
-    return found
+    query = f"""
+        select {kpi.date}::timestamp as day, ({_sql(kpi)})::double as "value",
+            sum({kpi.rows})::double as "rows"
+        from gold.{kpi.table}
+        where {kpi.date} between ? and ?
+        group by all
+        order by all"""  # noqa: S608 - names come from the spec, which allows only [a-z0-9_]
+    try:
+        return read_published(spec, settings, query, [days[0] - PAST, days[-1]]).set_index("day")
+    except (duckdb.CatalogException, duckdb.BinderException) as error:
+        said = str(error).splitlines()[0].partition(": ")[2]
+        raise EvidenceError(
+            f"gold.{kpi.table} is not published as kpis.{name} reads it ({said}); build and "
+            f"publish the table, or correct kpis.{name}"
+        ) from error
 
 
 def _sql(kpi: Kpi) -> str:
@@ -146,23 +150,20 @@ def _sql(kpi: Kpi) -> str:
     return f"{'sum' if kpi.aggregation == 'sum' else 'avg'}({kpi.value})"
 
 
-def _series(
-    name: str, kpi: Kpi, tables: dict[tuple[str, str], pd.DataFrame], judged: list[date]
-) -> _Series:
-    found = tables[_source(kpi)]
+def _series(name: str, kpi: Kpi, found: pd.DataFrame, judged: list[date]) -> _Series:
     known = pd.DatetimeIndex(found.index).date
     whole = pd.date_range(min([*known, judged[0]]), judged[-1])
     table = found.reindex(whole)
-    rows = table[f"rows of {name}"].fillna(0).to_numpy(np.float64)
-    values = table[name].to_numpy(np.float64)
+    rows = table["rows"].fillna(0).to_numpy(np.float64)
+    values = table["value"].to_numpy(np.float64)
     if kpi.aggregation == "sum":  # a day without rows has nothing
         values = np.where(np.isnan(values), 0.0, values)
     scaled, noise = values, np.zeros(values.size)
     if kpi.floor.is_relative:
         if (values < 0).any():
             raise EvidenceError(
-                f"KPI {name} is negative on {whole[int(np.nanargmin(values))]:%Y-%m-%d}, so no "
-                f"change of it is relative; give kpis.{name}.floor as absolute"
+                f"it is negative on {whole[int(np.nanargmin(values))]:%Y-%m-%d}, so no change of "
+                f"it is relative; give kpis.{name}.floor as absolute"
             )
         usual = _usual(values)
         scaled = np.log(np.maximum(values, _NOTHING * usual))

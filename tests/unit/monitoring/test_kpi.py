@@ -6,7 +6,7 @@ import duckdb
 import numpy as np
 import pytest
 
-from ratchet.errors import EvidenceError
+from ratchet.incidents import judge
 from ratchet.monitoring import watch
 from ratchet.monitoring.kpi import watch_kpis
 from ratchet.settings import Settings
@@ -219,15 +219,37 @@ def test_kpi_guardrail_is_a_hard_limit(watched, limits, breached, direction):
         assert "Flights are the business." in signal.text
 
 
-def test_kpi_negative_with_a_relative_floor_is_refused_with_a_remedy(watched):
+def test_kpi_negative_with_a_relative_floor_is_told_with_a_remedy(watched):
     wrong = SAVED.model_copy(update={"floor": Floor(relative=0.1)})
-    with pytest.raises(EvidenceError, match=r"give kpis\.saved\.floor as absolute"):
-        watched({"saved": wrong}, {TUESDAY: {"saved": -5}})
+    signals = watched({"saved": wrong}, {TUESDAY: {"saved": -5}})
+    assert {s.is_enough for s in signals} == {False}
+    assert all("give kpis.saved.floor as absolute" in s.text for s in signals)
 
 
-def test_kpi_of_an_unpublished_table_is_refused_by_name(watched):
-    with pytest.raises(EvidenceError, match=r"\['flights'\] read gold\.mart_nothing.+correct kpis"):
-        watched({"flights": kpi(table="mart_nothing")})
+@pytest.mark.parametrize(
+    ("wrong", "missing"),
+    [
+        ({"table": "mart_nothing"}, "mart_nothing"),
+        ({"value": "flihgts"}, "flihgts"),
+        ({"rows": "flihgts"}, "flihgts"),
+        ({"date": "decided_on"}, "decided_on"),
+    ],
+)
+def test_kpi_that_is_not_published_is_told_by_name_and_stops_no_other(
+    watched, spec, wrong, missing
+):
+    guarded = kpi(guardrail=Guardrail(min=300), **wrong)
+    both = watched({"new": guarded, "disrupted": SHARE})
+    new = [s for s in both if s.subject == "new"]
+    days = {f"{date(2013, 6, 11) + timedelta(days=n)}" for n in range(-1, 6)}
+    assert {(s.segment, s.rule) for s in new} == {
+        (day, rule) for day in days for rule in ("level", "guardrail")
+    }
+    assert {f.state for f in judge([new], spec.alerts)} == {"insufficient_data"}
+    for signal in new:
+        assert missing in signal.text
+        assert signal.text.endswith("build and publish the table, or correct kpis.new.")
+    assert [s for s in both if s.subject != "new"] == watched({"disrupted": SHARE})
 
 
 def test_watch_knows_the_source_and_writes_what_mon_kpis_shows(model_lake):
