@@ -15,6 +15,8 @@ from ratchet.spec.types import Canary, Invariance, Plausible, Spec
 
 Disagreement = tuple[Field, str]
 
+MATURE_DAYS = 2  # of a holdout, from which on it can be seen how much days differ
+
 
 def disagreements(spec: Spec) -> Iterator[Disagreement]:
     """Yield each field that can't stand beside another one, with the reason and a remedy."""
@@ -28,6 +30,7 @@ def disagreements(spec: Spec) -> Iterator[Disagreement]:
     yield from _of_evaluation(spec)
     yield from _of_behaviour(spec)
     yield from _of_gate(spec)
+    yield from _of_estimates(spec)
     yield from _of_kpis(spec)
     yield from _of_alerts(spec)
     if spec.explanations and spec.costs.problem == "segmentation":
@@ -288,6 +291,19 @@ def _of_gate(spec: Spec) -> Iterator[Disagreement]:
     if spec.monitoring.min_rows < spec.monitoring.bins:
         text = f"leaves bins empty; give a row for each of the {spec.monitoring.bins} or more"
         yield ("monitoring", "min_rows"), text
+
+
+def _of_estimates(spec: Spec) -> Iterator[Disagreement]:
+    """Yield a wait that leaves nothing of the holdout to learn from what answers will cost."""
+    holdout, wait = spec.training.holdout_days, spec.monitoring.label_wait_days
+    if spec.costs.problem not in ("ranking", "segmentation") and holdout - wait < MATURE_DAYS:
+        text = (
+            f"leaves {max(holdout - wait, 0)} of the {holdout} days of training.holdout_days whose "
+            f"labels had time to come, and without {MATURE_DAYS} no cost is estimated before "
+            f"labels arrive; shorten it, or give training.holdout_days as {wait + MATURE_DAYS} or "
+            "more"
+        )
+        yield ("monitoring", "label_wait_days"), text
 
 
 def _of_alerts(spec: Spec) -> Iterator[Disagreement]:

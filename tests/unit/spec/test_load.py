@@ -194,6 +194,14 @@ WRONG_FIELDS = {
     "holdout is all": ("gate.min_holdout_rows", 20000, "is not below training.min_rows"),
     "too many folds": ("evaluation.folds", 4, "reach back 70 days with the holdout"),
     "rows under bins": ("monitoring.min_rows", 9, "give a row for each of the 10 or more"),
+    "no day of labels": (
+        "monitoring.label_wait_days",
+        14,
+        "leaves 0 of the 14 days of training.holdout_days whose labels had time to come, and "
+        "without 2 no cost is estimated before labels arrive; shorten it, or give "
+        "training.holdout_days as 16 or more",
+    ),
+    "one day of labels": ("monitoring.label_wait_days", 13, "leaves 1 of the 14 days"),
     "segments of nothing": (
         "quality.segments.planes",
         [["model"]],
@@ -400,6 +408,18 @@ def test_lint_missing_key_gives_its_parents_line_and_meaning(edited):
         f"flights.yaml:{line_of(path, 'training')}: training.holdout_days: is missing; "
         "add it: The last days are kept for the evaluation."
     ]
+
+
+def test_lint_spec_without_an_owner_is_refused_with_a_remedy(edited):
+    path = edited("owner", REMOVED)
+    problem = "flights.yaml:1: owner: is missing; add it: Who answers for the use case."
+    assert lint(path) == [problem]
+    with pytest.raises(SpecError, match=f"^{re.escape(problem)}$"):
+        load_spec(path)
+
+
+def test_lint_wait_that_leaves_two_days_of_the_holdout_is_enough(edited):
+    assert lint(edited("monitoring.label_wait_days", 12)) == []
 
 
 WRONG_FILES = {
