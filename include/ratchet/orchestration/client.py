@@ -19,6 +19,9 @@ DONE = frozenset({"success", "failed"})
 _BUSY_WITHIN_S = 60
 _BUSY_PAUSE_S = 0.2
 
+_TAKEN_WITHIN_S = 60
+_TAKEN_PAUSE_S = 0.5
+
 
 @dataclass(frozen=True)
 class DagRun:
@@ -167,12 +170,32 @@ class AirflowClient:
         ]
 
     def answer(self, question: Question, option: str, **form: str) -> None:
-        """Answer a question with one of its options, and its form."""
+        """Answer a question with one of its options, and its form; return when it was taken.
+
+        If the answer comes before the scheduler has seen that the process which asked is gone,
+        Airflow 3.3 believes that process to be lost, tries the task again and so forgets the
+        answer. Then the same answer is given again.
+        """
         path = (
             f"/dags/{question.dag_id}/dagRuns/{question.run_id}"
             f"/taskInstances/{question.task_id}/-1/hitlDetails"
         )
-        self._api("PATCH", path, json={"chosen_options": [option], "params_input": form})
+        deadline = time.monotonic() + _TAKEN_WITHIN_S
+        asked = True
+        while time.monotonic() < deadline:
+            if asked:
+                self._api("PATCH", path, json={"chosen_options": [option], "params_input": form})
+            time.sleep(_TAKEN_PAUSE_S)
+            found = self._api("GET", path)
+            state = found["task_instance"]["state"]
+            if state in DONE:
+                return
+            asked = state == "awaiting_input" and not found["response_received"]
+        raise OrchestrationError(
+            f"{question.dag_id}.{question.task_id} was answered with {option!r}, but is "
+            f"{state!r} after {_TAKEN_WITHIN_S} s; see whether the scheduler runs, and answer "
+            "again if it is still asked"
+        )
 
 
 def _window_of(run: dict[str, Any]) -> Window | None:
