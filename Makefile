@@ -65,8 +65,8 @@ lint: dev ## Check format, style, types and SQL; change nothing
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint --disable-progress-bar dbt_project
 
-test: dev ## Run all tests, in two processes
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+test: dev ## Run all tests, in three processes, as one of them mostly waits for Airflow
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 gate-trial: env ## Measure how often the gate errs: bad, better and equal candidates on flights
 	@cd benchmarks && ../$(BIN)/python gate_trial.py

@@ -15,7 +15,7 @@ importlib.import_module("skops.io")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what waits for services: the second of two processes does all else meanwhile."""
+    """Begin with what waits for services: other processes do all else meanwhile."""
     items.sort(key=lambda item: item.path.parent.name != "integration")
 
 

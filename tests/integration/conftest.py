@@ -28,7 +28,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-ANY_PORT = "0"  # two processes run tests at once: both would take the preferred port for free
+ANY_PORT = "0"  # several processes run tests at once: all would take the preferred port for free
 
 
 class Demo:

@@ -37,7 +37,11 @@ def scenes(spec):
     spec = small(spec)
     # the queue says nothing in made-up flights, so no model can know in which direction it counts
     behaviour = {n: b for n, b in spec.evaluation.behaviour.items() if n != "waiting_counts"}
-    evaluation = spec.evaluation.model_copy(update={"behaviour": behaviour, "folds": 0})
+    # the slow candidate really takes longer than allowed, and other tests allow a minute
+    serving = spec.evaluation.serving.model_copy(update={"max_row_ms": 2_000})
+    evaluation = spec.evaluation.model_copy(
+        update={"behaviour": behaviour, "folds": 0, "serving": serving}
+    )
     problem = problem_of(spec.model_copy(update={"evaluation": evaluation}))
     rows = pd.concat([flights(spec, window, i, 250) for i, window in enumerate((FIRST, SECOND))])
     return [set_scene(rows.reset_index(drop=True), SECOND, problem, "logistic")]
