@@ -51,9 +51,13 @@ def blocked(run, three_weeks: Settings, flights_spec: Spec):
     return run
 
 
-def test_tasks_of_a_blocked_window_are_skipped_until_a_person_accepts(blocked, flights_spec):
+def test_tasks_of_a_blocked_window_are_skipped_until_a_person_accepts(
+    blocked, flights_spec, monkeypatch
+):
     from airflow.sdk.exceptions import AirflowSkipException
 
+    graph = graph_of(flights_spec)
+    monkeypatch.setattr("ratchet.lineage.load_graph", lambda *_: graph)
     reason = "gold.feat_flights is blocked by units:weather .3 rows. in 2013-01-18 → 2013-01-22"
     for task in ("publish_gold", "score_window", "observe_window", "take_snapshot"):
         with pytest.raises(AirflowSkipException, match=reason):
@@ -103,3 +107,24 @@ def test_owners_are_told_once_why_the_features_are_blocked(
     assert "miles, not metres" in caplog.text
     again, _ = blocked("notify_owners", LAST)
     assert again == {"open": ["data:weather"], "sent": 0}
+
+
+def test_incidents_of_a_window_are_worked_out_once_for_all_tasks(
+    blocked, monkeypatch, flights_spec
+):
+    """Also of a blocked window, which is not observed: whoever tells of it reads what is stored."""
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    from ratchet.incidents import store
+
+    graph, seen = graph_of(flights_spec), []
+    monkeypatch.setattr("ratchet.lineage.load_graph", lambda *_: graph)
+    see = store.see
+    monkeypatch.setattr(store, "see", lambda *args: seen.append(args[1]) or see(*args))
+    with pytest.raises(AirflowSkipException):
+        blocked("publish_gold", LAST)
+    with pytest.raises(AirflowSkipException):
+        blocked("observe_window", LAST)
+    facts, _ = blocked("notify_owners", LAST)
+    assert facts["open"] == ["data:weather"]
+    assert seen == [LAST]

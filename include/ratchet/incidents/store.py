@@ -58,6 +58,13 @@ def open_incidents(spec: Spec, window: Window, settings: Settings) -> list[Incid
     return [incident for incident in incidents if incident.is_open]
 
 
+def known_incidents(spec: Spec, window: Window, settings: Settings) -> list[Incident]:
+    """Return what `open_incidents` said of a window last; ask it where it has said nothing yet."""
+    if not (_folder(spec, settings) / f"{window.key}.parquet").exists():
+        return open_incidents(spec, window, settings)
+    return [i for i in read_incidents(spec, window, settings) if i.is_open]
+
+
 def incident_windows(spec: Spec, settings: Settings) -> list[Window]:
     """Return the windows whose incidents were worked out, oldest first."""
     return [
@@ -168,8 +175,9 @@ def _update(spec: Spec, window: Window, settings: Settings) -> list[Incident]:
     )
     if ends_week(window):
         told += _digests(spec, window, earlier, told, incidents, settings)
-    _write(_folder(spec, settings) / f"{window.key}.parquet", INCIDENTS, incidents)
     _write(_alerts(spec, settings) / f"{window.key}.parquet", ALERTS, told)
+    # last, as these say that the window was looked at
+    _write(_folder(spec, settings) / f"{window.key}.parquet", INCIDENTS, incidents)
     return incidents
 
 

@@ -25,7 +25,7 @@ from ratchet.spec import Spec, load_spec
 from ratchet.window import Window
 
 if TYPE_CHECKING:
-    from ratchet.incidents import Alert
+    from ratchet.incidents import Alert, Incident
     from ratchet.spec.alerts import Channel
     from ratchet.warehouse import Layer
 
@@ -58,11 +58,15 @@ class Run:
         """Write a decision to the use case's ledger, once."""
         return Ledger(self.settings.lake(self.spec.name).ledger).record(decision)
 
-    def skip_if_blocked(self, *tables: str) -> None:
-        """Skip the task if one of the gold tables is blocked for the window; name the test."""
+    def why_blocked(self, *tables: str) -> str | None:
+        """Return which test blocks one of the gold tables for the window; None if nothing does."""
         from ratchet.warehouse import why_blocked
 
-        if reason := why_blocked(self.spec, self.window, tables, self.settings):
+        return why_blocked(self.spec, self.window, tables, self.settings)
+
+    def skip_if_blocked(self, *tables: str) -> None:
+        """Skip the task if one of the gold tables is blocked for the window; name the test."""
+        if reason := self.why_blocked(*tables):
             raise AirflowSkipException(reason)
 
     def emit(self, asset: Asset, *windows: str, **extra: str) -> None:
@@ -217,38 +221,46 @@ def score_window(run: Run) -> Facts:
 
 @body
 def observe_window(run: Run) -> Facts:
-    """Compare what was decided with what happened, and today's data with the training data."""
-    from ratchet.incidents import judge_window
+    """Compare what was decided with what happened, and today's data with the training data.
+
+    What is wrong is grouped by its cause here, once, also where the window's tables are blocked;
+    the tasks after this one read it.
+    """
+    from ratchet.incidents import judge_window, open_incidents
     from ratchet.monitoring import observe, watch
 
-    run.skip_if_blocked(run.spec.gold.features_table, run.spec.gold.outcomes_table)
+    gold = run.spec.gold
+    if reason := run.why_blocked(gold.features_table, gold.outcomes_table):
+        open_incidents(*run.stage)
+        raise AirflowSkipException(reason)
     observation = observe(*run.stage)
     watch(*run.stage)
     states = Counter[str](finding.state for finding in judge_window(*run.stage))
+    open_incidents(*run.stage)
     return {"champion": observation.champion or "none", **states}
 
 
 @body
 def notify_of_blocks(run: Run) -> Facts:
     """Tell owners why the features are blocked; skip if they are not, as monitoring tells then."""
-    from ratchet.warehouse import why_blocked
+    from ratchet.incidents import open_incidents
 
-    if not why_blocked(run.spec, run.window, (run.spec.gold.features_table,), run.settings):
+    if not run.why_blocked(run.spec.gold.features_table):
         raise AirflowSkipException("the features are not blocked: monitor_champion tells the rest")
-    return _notify(run)
+    return _notify(run, open_incidents(*run.stage))
 
 
 @body
 def notify_owners(run: Run) -> Facts:
-    """Group what is wrong by its cause, and tell owners; nothing is told twice."""
-    return _notify(run)
+    """Tell owners what is wrong, by its cause; nothing is told twice."""
+    from ratchet.incidents import known_incidents
+
+    return _notify(run, known_incidents(*run.stage))
 
 
-def _notify(run: Run) -> Facts:
-    from ratchet.incidents import deliver, open_incidents
+def _notify(run: Run, incidents: list[Incident]) -> Facts:
+    from ratchet.incidents import deliver
     from ratchet.orchestration.notifiers import ChannelNotifier
-
-    incidents = open_incidents(*run.stage)
 
     def send(channel: Channel, alert: Alert) -> None:
         ChannelNotifier(channel, alert)(run.context)

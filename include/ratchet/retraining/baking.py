@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from ratchet.decision import Clause, Decision
 from ratchet.errors import EvidenceError
 from ratchet.evaluation import compare
-from ratchet.incidents import Finding, open_incidents, read_judged
+from ratchet.incidents import Finding, known_incidents, read_judged
 from ratchet.ledger import Ledger
 from ratchet.monitoring import scored_windows
 from ratchet.problems import problem_of
@@ -157,7 +157,7 @@ def passed_guardrails(
     """
     explained = {
         name
-        for incident in open_incidents(spec, window, settings)
+        for incident in known_incidents(spec, window, settings)
         if incident.cause == "data"
         for name in (*incident.evidence, *incident.silenced)
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence, Set
 
-from ratchet.incidents import Finding, Incident, open_incidents, read_judged
+from ratchet.incidents import Finding, Incident, known_incidents, read_judged
 from ratchet.monitoring import Observation, observe
 from ratchet.retraining.past import trainings
 from ratchet.retraining.proof import prove
@@ -36,12 +36,12 @@ def gather(spec: Spec, window: Window, settings: Settings) -> Situation:
     Raises
     ------
     EvidenceError
-        If there is a champion, and the window's predictions are missing or not usable.
+        If there is a champion, and the window is not scored; or if predictions are not usable.
     """
     from ratchet.warehouse import count_labels
 
     observation = observe(spec, window, settings)
-    incidents = open_incidents(spec, window, settings)
+    incidents = known_incidents(spec, window, settings)
     findings = read_judged(spec, window, settings)
     alarms = alarms_of(observation, findings, incidents, spec)
     drifted = any(alarm.reason == "drift" for alarm in alarms)

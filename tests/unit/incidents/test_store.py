@@ -1,9 +1,18 @@
 """Incidents of windows, one after the other, and any of them again."""
 
+import pytest
 from incidents_made import FIRST, signal, week
 
 from ratchet.decision import Decision
-from ratchet.incidents import incident_windows, judge_window, open_incidents, read_incidents
+from ratchet.incidents import (
+    incident_windows,
+    judge_window,
+    known_incidents,
+    open_incidents,
+    read_alerts,
+    read_incidents,
+    store,
+)
 from ratchet.ledger import Ledger
 from ratchet.monitoring import write_signals
 from ratchet.quality import Finding, write_findings
@@ -49,6 +58,40 @@ def test_open_incidents_later_windows_follow_one_that_was_mended(spec: Spec, set
     assert [i.state for i in read_incidents(spec, week(2), settings)] == ["resolved"]
     assert watch(spec, settings, 0, moved=False) == []
     assert read_incidents(spec, week(2), settings) == []
+
+
+def test_known_incidents_are_worked_out_once_and_read_from_then_on(spec: Spec, settings: Settings):
+    fault = Finding(check="landing", subject="weather", state="found", rows=0, text="No file came.")
+    write_findings(spec, FIRST, "landing", [fault], settings)
+    found = known_incidents(spec, FIRST, settings)
+    assert [incident.fingerprint for incident in found] == ["data:weather"]
+    mended = fault.model_copy(update={"state": "ok"})
+    write_findings(spec, FIRST, "landing", [mended], settings)
+    assert known_incidents(spec, FIRST, settings) == found
+    assert open_incidents(spec, FIRST, settings) == []
+    assert known_incidents(spec, FIRST, settings) == []
+
+
+def test_known_incidents_of_a_window_killed_on_the_way_are_worked_out_again(
+    spec: Spec, settings: Settings, monkeypatch: pytest.MonkeyPatch
+):
+    """What there is to tell must not be lost with whoever was killed before it was written."""
+    fault = Finding(check="landing", subject="weather", state="found", rows=0, text="No file came.")
+    write_findings(spec, FIRST, "landing", [fault], settings)
+    write, written = store._write, []
+
+    def killed(path, schema, records):
+        if written:
+            raise KeyboardInterrupt
+        write(path, schema, records)
+        written.append(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "_write", killed)
+        with pytest.raises(KeyboardInterrupt):
+            known_incidents(spec, FIRST, settings)
+    assert [i.fingerprint for i in known_incidents(spec, FIRST, settings)] == ["data:weather"]
+    assert {alert.event for alert in read_alerts(spec, [FIRST], settings)} >= {"opened"}
 
 
 def test_open_incidents_fault_of_data_needs_no_signals(spec: Spec, settings: Settings):

@@ -139,12 +139,12 @@ def test_passed_guardrails_are_those_that_were_kept_before(
     found = {SECOND.key: before, THIRD.key: now}
     where = "ratchet.retraining.baking"
     monkeypatch.setattr(f"{where}.scored_windows", lambda *_: [SECOND, THIRD])
-    monkeypatch.setattr(f"{where}.open_incidents", lambda *_: [])
+    monkeypatch.setattr(f"{where}.known_incidents", lambda *_: [])
     monkeypatch.setattr(f"{where}.read_judged", lambda _, window, __: found[window.key])
     settings = Settings(tmp_path, tmp_path)
     assert passed_guardrails(spec, THIRD.start, THIRD, settings) == told
     explains = incident("data", guardrail("found").name)
-    monkeypatch.setattr(f"{where}.open_incidents", lambda *_: [explains])
+    monkeypatch.setattr(f"{where}.known_incidents", lambda *_: [explains])
     assert passed_guardrails(spec, THIRD.start, THIRD, settings) == ()
 
 
