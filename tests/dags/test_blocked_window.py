@@ -1,20 +1,22 @@
 """What tasks do when a table of their window is blocked: skip, and name what blocks it."""
 
 import shutil
+from datetime import date, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from incidents_made import graph_of
-from three_weeks import LATER
+from three_weeks import BASE, LATER
 
 from ratchet.quality import Finding, read_findings, write_findings
 from ratchet.settings import PROJECT, Settings
 from ratchet.spec import Spec
+from ratchet.spec.owner import Owner
 from ratchet.warehouse import unblock
 from ratchet.window import Window
 
-LAST = LATER[-1]
+LATE, LAST = LATER[1:]
 FINDING = Finding(
     check="units", subject="weather", state="found", rows=96, broken=3, text="miles, not metres"
 )
@@ -128,3 +130,55 @@ def test_incidents_of_a_window_are_worked_out_once_for_all_tasks(
     facts, _ = blocked("notify_owners", LAST)
     assert facts["open"] == ["data:weather"]
     assert seen == [LAST]
+
+
+@pytest.fixture
+def late(run, three_weeks: Settings, flights_inbox: Path):
+    """Return a function that runs tasks; of the window `LATE`, weather's files have not come."""
+    for window in (BASE, LATER[0]):
+        for folder in (three_weeks.home / "lake/flights/landing").glob(f"*/{window.key}"):
+            shutil.copytree(folder, run.settings.home / folder.relative_to(three_weeks.home))
+    days = _days_of(LATE)
+    for path in flights_inbox.glob("flights/*/*_201301*.csv"):
+        if path.stem not in {f"weather_{day:%Y%m%d}" for day in days}:
+            copied = run.settings.inbox / path.relative_to(flights_inbox)
+            copied.parent.mkdir(parents=True, exist_ok=True)
+            copied.symlink_to(path)
+    return run
+
+
+def _days_of(window: Window) -> list[date]:
+    return [window.start.date() + timedelta(days=n) for n in range(int(window.days))]
+
+
+@pytest.mark.parametrize("sends_older_rows", [False, True])
+def test_feed_that_is_a_window_late_is_told_once_to_its_owner(
+    late, flights_inbox, flights_spec, monkeypatch, sends_older_rows
+):
+    """Either no file comes, or each holds rows of a window ago: what counts is the rows' time."""
+    from ratchet.incidents import open_incidents, read_alerts
+
+    graph, settings = graph_of(flights_spec), late.settings
+    monkeypatch.setattr("ratchet.lineage.load_graph", lambda *_: graph)
+    stations = Owner(name="Stations", email="stations@ratchet.example")
+    weather = flights_spec.feeds["weather"].model_copy(update={"owner": stations})
+    spec = flights_spec.model_copy(update={"feeds": flights_spec.feeds | {"weather": weather}})
+    for day in _days_of(LATE) if sends_older_rows else ():
+        older = f"flights/weather/weather_{day - timedelta(days=LATE.days):%Y%m%d}.csv"
+        sent = settings.inbox / "flights" / "weather" / f"weather_{day:%Y%m%d}.csv"
+        sent.symlink_to(flights_inbox / older)
+    for task in ("land_feeds", "check_feeds"):
+        late(task, LATE)
+
+    faults = read_findings(spec, LATE, settings, blocking=True)
+    assert {fault.subject for fault in faults} == {"weather"}
+    unfresh = [fault for fault in faults if fault.check == "freshness"]
+    # the last day is due in the next window
+    assert [fault.segment for fault in unfresh] == [f"{day}" for day in _days_of(LATE)[:-1]]
+    assert all("nothing of it was there; ask ASOS" in fault.text for fault in unfresh)
+    (incident,) = open_incidents(spec, LATE, settings)
+    assert (incident.fingerprint, incident.owner_email) == ("data:weather", stations.email)
+    alerts = read_alerts(spec, [LATE], settings)
+    assert [(a.incident, a.owner_email) for a in alerts if a.event == "opened"] == [
+        (incident.id, stations.email)
+    ]
