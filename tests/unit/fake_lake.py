@@ -8,7 +8,6 @@ import pandas as pd
 from ratchet.problems import Expectations, Problem, problem_of
 from ratchet.settings import Lake, Settings
 from ratchet.spec import Spec
-from ratchet.training import Profile
 from ratchet.window import Window
 
 WEEKS = [
@@ -27,7 +26,6 @@ class FakeChampion:
 
     version: str
     expected_cost_per_unit: float
-    profile: Profile
     expectations: Expectations | None = None
     problem: Problem | None = None
 

@@ -1,7 +1,7 @@
 """Weeks of a champion: what was observed in them, and what the policy looks at."""
 
 from ratchet.incidents import Finding, Incident
-from ratchet.monitoring import Drift, Observation, Performance
+from ratchet.monitoring import Observation, Performance
 from ratchet.retraining import Situation
 from ratchet.window import Window
 
@@ -37,10 +37,6 @@ def observed(**changes: object) -> Observation:
         champion="3",
         expected_cost_per_unit=23.0,
         realised=cohort(23.0),
-        prediction_drift=Drift(
-            name="prediction", kind="prediction", state="ok", rows=6000, psi=0.02, missing_change=0
-        ),
-        drifted_features=(),
         last_training=WEEKS[-2].key,
         new_labels=10,
     )

@@ -123,16 +123,16 @@ def measure_features(
     scene: _Scene, connection: duckdb.DuckDBPyConnection, rows: str, profile: Profile
 ) -> list[Signal]:
     """Measure each feature, over all rows and by segment."""
-    subject = scene.spec.gold.features_table
+    subject, max_psi = scene.spec.gold.features_table, scene.spec.monitoring.max_psi
     signals: list[Signal] = []
     for name, pair in pair_columns(connection, rows, profile.features, scene.window.days).items():
-        signals += _distances(scene, "feature_drift", subject, name, pair)
+        signals += _distances(scene, "feature_drift", subject, name, pair, max_psi)
         signals.append(_missing(scene, subject, name, pair))
     return [*signals, *_segments(scene, connection, rows, profile)]
 
 
 def _distances(
-    scene: _Scene, family: Family, subject: str, name: str, pair: Pair
+    scene: _Scene, family: Family, subject: str, name: str, pair: Pair, max_psi: float
 ) -> Iterator[Signal]:
     monitoring = scene.spec.monitoring
     floors = monitoring.drift
@@ -141,7 +141,7 @@ def _distances(
     measures = {
         "ks": (pair.gap, floors.ks, "share of rows"),
         "wasserstein": (pair.transport, floors.wasserstein_sd, "standard deviations"),
-        "psi": (lambda: pair.stability(monitoring.bins), monitoring.max_psi, "PSI"),
+        "psi": (lambda: pair.stability(monitoring.bins), max_psi, "PSI"),
         "js": (lambda: pair.information(monitoring.bins), floors.js_bits, "bits"),
     }
     for rule, (measure, floor, unit) in measures.items():
@@ -287,7 +287,8 @@ def _answers(
     )
     columns: dict[str, Column] = {watched: profile.prediction}
     pair = pair_columns(connection, rows, columns, scene.window.days)[watched]
-    yield from _distances(scene, "prediction_drift", scene.spec.name, watched, pair)
+    max_psi = scene.spec.retraining.max_prediction_psi
+    yield from _distances(scene, "prediction_drift", scene.spec.name, watched, pair, max_psi)
 
 
 def _quoted(path: Path) -> str:
@@ -307,7 +308,8 @@ def _labels(scene: _Scene, champion: Release, settings: Settings) -> Iterator[Si
         connection.register("labels", pa.table({gold.label: pa.array(labels, from_pandas=True)}))
         columns: dict[str, Column] = {gold.label: champion.profile.label}
         pair = pair_columns(connection, "labels", columns, decided.days)[gold.label]
-    yield from _distances(scene, "label_drift", gold.outcomes_table, gold.label, pair)
+    max_psi = scene.spec.monitoring.max_psi
+    yield from _distances(scene, "label_drift", gold.outcomes_table, gold.label, pair, max_psi)
 
 
 def _together(

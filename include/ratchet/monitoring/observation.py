@@ -1,10 +1,9 @@
-"""What one window shows about the champion: realised performance, drift, new labels."""
+"""What one window shows about the champion: realised performance, and new labels."""
 
 from __future__ import annotations
 
 from datetime import UTC, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,15 +11,11 @@ from pydantic import BaseModel, ConfigDict, FiniteFloat
 
 from ratchet.errors import EvidenceError
 from ratchet.ledger import Ledger
-from ratchet.monitoring.drift import Drift, compare
 from ratchet.monitoring.performance import Performance, realised, ripe_windows
 from ratchet.settings import Settings
 from ratchet.spec import Spec
 from ratchet.storage import atomic_path
 from ratchet.window import Window
-
-if TYPE_CHECKING:
-    from ratchet.registry import Release
 
 _COHORTS = pa.schema(
     {
@@ -35,18 +30,6 @@ _COHORTS = pa.schema(
         "is_mature": pa.bool_(),
         "total_cost": pa.float64(),
         "cost_per_unit": pa.float64(),
-    }
-)
-_DRIFT = pa.schema(
-    {
-        "observed_window": pa.string(),
-        "champion": pa.string(),
-        "name": pa.string(),
-        "kind": pa.string(),
-        "state": pa.string(),
-        "rows": pa.int64(),
-        "psi": pa.float64(),
-        "missing_change": pa.float64(),
     }
 )
 
@@ -67,14 +50,12 @@ class Observation(BaseModel):
     champion: str | None
     expected_cost_per_unit: FiniteFloat | None
     realised: Performance | None
-    prediction_drift: Drift | None
-    drifted_features: tuple[Drift, ...]
     last_training: str | None
     new_labels: int
 
 
 def observe(spec: Spec, window: Window, settings: Settings) -> Observation:
-    """Observe a window; write `cohorts` and `drift` to the lake's monitoring folder.
+    """Observe a window; write `cohorts` to the lake's monitoring folder.
 
     A cohort of predictions is observed once at each of the spec's `monitoring.maturities`, in the
     window in which its last decision reaches that age, so a window costs the same in the first week
@@ -84,17 +65,18 @@ def observe(spec: Spec, window: Window, settings: Settings) -> Observation:
     Raises
     ------
     EvidenceError
-        If there is a champion, and the window's predictions are missing or not usable.
+        If there is a champion, and the window is not scored; or if predictions are not usable.
     """
     from ratchet.registry import champion_at
 
     champion = champion_at(spec, window.start, settings)
+    predictions = settings.lake(spec.name).predictions / f"{window.key}.parquet"
+    if champion and not predictions.exists():
+        raise EvidenceError(f"no predictions: {predictions}; score the window first")
     cohorts = _cohorts(spec, window, settings)
-    drifts = _drifts(spec, window, champion, settings) if champion else []
     last_training = _last_training(spec, window, settings)
-    tables = settings.lake(spec.name).monitoring
     _write(
-        tables / "cohorts" / f"{window.key}.parquet",
+        settings.lake(spec.name).monitoring / "cohorts" / f"{window.key}.parquet",
         _cohorts_schema(spec),
         [
             {
@@ -111,12 +93,6 @@ def observe(spec: Spec, window: Window, settings: Settings) -> Observation:
         ],
     )
     version = champion.version if champion else None
-    _write(
-        tables / "drift" / f"{window.key}.parquet",
-        _DRIFT,
-        [{**d.model_dump(), "observed_window": window.key, "champion": version} for d in drifts],
-    )
-    features = [d for d in drifts if d.kind != "prediction" and d.state == "drift"]
     mature = [
         cohort
         for cohort in cohorts[spec.monitoring.label_wait_days]
@@ -128,8 +104,6 @@ def observe(spec: Spec, window: Window, settings: Settings) -> Observation:
         champion=version,
         expected_cost_per_unit=champion.expected_cost_per_unit if champion else None,
         realised=max(mature, key=lambda c: c.window or "", default=None) if champion else None,
-        prediction_drift=next((d for d in drifts if d.kind == "prediction"), None),
-        drifted_features=tuple(sorted(features, key=lambda d: (-(d.psi or 0), d.name))),
         last_training=last_training.key if last_training else None,
         new_labels=_new_labels(spec, window, last_training, settings),
     )
@@ -149,20 +123,6 @@ def _cohorts(spec: Spec, window: Window, settings: Settings) -> dict[float, list
 def _cohorts_schema(spec: Spec) -> pa.Schema:
     metrics = [pa.field(name, pa.float64()) for name in spec.costs.realised_metrics]
     return pa.schema([*_COHORTS, *metrics])
-
-
-def _drifts(spec: Spec, window: Window, champion: Release, settings: Settings) -> list[Drift]:
-    from ratchet.warehouse import read_features
-
-    path = settings.lake(spec.name).predictions / f"{window.key}.parquet"
-    if not path.exists():
-        raise EvidenceError(f"no predictions: {path}; score the window first")
-    watched = spec.costs.watched
-    predictions = pq.read_table(
-        path, columns=[watched], filters=[("role", "==", "champion")]
-    ).to_pandas()
-    features = read_features(spec, window, settings)
-    return compare(champion.profile, features, predictions[watched], spec)
 
 
 def _last_training(spec: Spec, window: Window, settings: Settings) -> Window | None:

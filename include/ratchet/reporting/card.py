@@ -760,10 +760,10 @@ def _monitoring(of: _Source) -> Section:
         (
             f"What it decides is compared with what happens, {how[of.spec.level]}: realised cost "
             f"and metrics once labels are in ({watched.label_wait_days} days), drift of features "
-            f"(PSI from {watched.max_psi:g}) and of answers.",
+            f"(PSI from {watched.max_psi:g}) and of answers (from {asked.max_prediction_psi:g}).",
             f"Retraining is asked for if it costs {asked.max_cost_increase_per_unit:g} "
-            f"{of.per_unit} more than the gate saw, its answers' PSI exceeds "
-            f"{asked.max_prediction_psi:g}, or {asked.min_new_labels:,} new labels are known.",
+            f"{of.per_unit} more than the gate saw, features, answers or labels drift and newer "
+            f"rows make a better model, or {asked.min_new_labels:,} new labels are known.",
         ),
     )
 

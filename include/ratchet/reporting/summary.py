@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +16,8 @@ from ratchet.monitoring import Performance, realised, scored_windows
 from ratchet.settings import Lake, Settings
 from ratchet.spec import Spec
 from ratchet.window import Window
+
+_OF_FEATURES = ("feature_drift", "missingness")
 
 State = Literal["nothing_scored", "no_champion", "no_labels", "complete"]
 
@@ -123,12 +125,13 @@ def summarise(spec: Spec, settings: Settings) -> Summary:
     lake = settings.lake(spec.name)
     scored = scored_windows(spec, settings)
     windows = _championed(lake, scored)
+    judged = {w.key: read_judged(spec, w, settings) for w in incident_windows(spec, settings)}
     overall: dict[str, Performance] = {}
     weeks: list[Week] = []
     if windows:
         results = realised(spec, windows, scored[-1].end, settings)
         overall = {str(row.policy): row for row in results.measure("policy")}
-        weeks = _weeks(results.measure("window", "policy"), _drift(lake, windows))
+        weeks = _weeks(results.measure("window", "policy"), judged)
     return Summary(
         spec=spec,
         state=_state(scored, overall),
@@ -139,8 +142,8 @@ def summarise(spec: Spec, settings: Settings) -> Summary:
         ),
         findings=tuple(
             finding
-            for window in incident_windows(spec, settings)
-            for finding in read_judged(spec, window, settings)
+            for findings in judged.values()
+            for finding in findings
             if finding.state == "found"
         ),
         incidents=tuple(all_incidents(spec, settings)),
@@ -168,23 +171,19 @@ def _championed(lake: Lake, scored: Sequence[Window]) -> list[Window]:
     return [Window.parse(key) for (key,) in rows]
 
 
-def _drift(lake: Lake, windows: Sequence[Window]) -> dict[str, tuple[float | None, int]]:
-    paths = [lake.monitoring / "drift" / f"{window.key}.parquet" for window in windows]
-    rows = _query(
-        """
-        select observed_window, max(psi) filter (kind = 'prediction'),
-            count(*) filter (kind != 'prediction' and state = 'drift')
-        from read_parquet($paths) group by observed_window
-        """,
-        [path for path in paths if path.exists()],
-    )
-    return {window: (psi, drifted) for window, psi, drifted in rows}
+def _drift(judged: Iterable[Finding]) -> tuple[float | None, int]:
+    """Return the PSI of the answers, and how many features were found to have moved."""
+    whole = [finding for finding in judged if finding.segment is None]
+    psi = (each.value for each in whole if each.source == "prediction_drift.psi")
+    moved = {each.column for each in whole if each.family in _OF_FEATURES and each.state == "found"}
+    return next(psi, None), len(moved)
 
 
-def _weeks(rows: Sequence[Performance], drift: dict[str, tuple[float | None, int]]) -> list[Week]:
+def _weeks(rows: Sequence[Performance], judged: Mapping[str, list[Finding]]) -> list[Week]:
     by_window: dict[str, dict[str, Performance]] = {}
     for row in rows:
         by_window.setdefault(str(row.window), {})[str(row.policy)] = row
+    drift = {window: _drift(findings) for window, findings in judged.items() if findings}
     return [
         Week(
             window=window,

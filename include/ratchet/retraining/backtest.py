@@ -345,8 +345,6 @@ class _Player:
                 champion=champion.window.key,
                 expected_cost_per_unit=_expected(champion),
                 realised=realised,
-                prediction_drift=None,
-                drifted_features=(),
                 last_training=self.last.key if self.last else None,
                 new_labels=int(new.sum()),
             ),

@@ -88,7 +88,7 @@ def alarms_of(
         and (finding.family != "kpi" or explained.get(finding.name) == "concept")
     ]
     measured = {finding.family for finding in findings}
-    return (*found, *_by_limits(observation, measured, spec))
+    return (*found, *_by_limit(observation, measured, spec))
 
 
 def _alarm(reason: Reason, finding: Finding) -> Alarm:
@@ -103,8 +103,8 @@ def _alarm(reason: Reason, finding: Finding) -> Alarm:
     )
 
 
-def _by_limits(observation: Observation, measured: Set[str], spec: Spec) -> Iterator[Alarm]:
-    """Yield what is beyond a declared limit, of families of which nothing was measured."""
+def _by_limit(observation: Observation, measured: Set[str], spec: Spec) -> Iterator[Alarm]:
+    """Yield a realised cost beyond the declared limit, where no signal measured it."""
     limits = spec.retraining
     realised, expected = observation.realised, observation.expected_cost_per_unit
     if (
@@ -128,16 +128,3 @@ def _by_limits(observation: Observation, measured: Set[str], spec: Spec) -> Iter
                 f"more than the {expected:.2f} at its gate; over "
                 f"{limits.max_cost_increase_per_unit:g} more is too much.",
             )
-    drift = observation.prediction_drift
-    if "prediction_drift" in measured or drift is None or drift.psi is None:
-        return
-    if drift.psi >= limits.max_prediction_psi:
-        yield Alarm(
-            reason="drift",
-            name="prediction_drift.psi",
-            effect=drift.psi,
-            floor=limits.max_prediction_psi,
-            unit="PSI",
-            text=f"The predictions' PSI against the champion's training is {drift.psi:.3f}; from "
-            f"{limits.max_prediction_psi:g} on it is a large shift.",
-        )

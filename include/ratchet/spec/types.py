@@ -980,7 +980,9 @@ class Retraining(Model):
     max_cost_increase_per_unit: float = Field(
         gt=0, description="Realised cost per decision above what the gate saw."
     )
-    max_prediction_psi: float = Field(gt=0, description="Drift of the predictions.")
+    max_prediction_psi: float = Field(
+        gt=0, description="PSI of the predictions from which it matters."
+    )
     min_new_labels: int = Field(gt=0, description="Labels that matured since the last training.")
     every_days: float | None = Field(
         default=None,

@@ -151,16 +151,6 @@ def _shown(spec: Spec) -> dict[str, dict[str, str]]:
             "realised": "double",
             "p_value": "double",
         },
-        "monitoring/drift": {
-            "observed_window": "varchar",
-            "champion": "varchar",
-            "name": "varchar",
-            "kind": "varchar",
-            "state": "varchar",
-            "rows": "bigint",
-            "psi": "double",
-            "missing_change": "double",
-        },
         # of all sources together, and of one alone
         "monitoring/signals/": _SIGNAL,
         "monitoring/signals/kpi": _SIGNAL,

@@ -99,5 +99,15 @@ def test_watch_drift_few_rows_say_so_instead_of_numbers(lake: ModelLake):
     assert {(s.is_enough, s.value, s.p_value) for s in told} == {(False, None, None)}
 
 
+def test_watch_drift_answers_have_a_floor_of_their_own(lake: ModelLake):
+    retraining = lake.spec.retraining.model_copy(update={"max_prediction_psi": 0.4})
+    lake.spec = lake.spec.model_copy(update={"retraining": retraining})
+    floors = {(s.family, s.floor) for s in signals(lake, TREND) if s.rule == "psi"}
+    assert ("prediction_drift", 0.4) in floors
+    assert {floor for family, floor in floors if family != "prediction_drift"} == {
+        lake.spec.monitoring.max_psi
+    }
+
+
 def test_watch_drift_window_that_is_not_scored_says_nothing(lake: ModelLake):
     assert watch_drift(lake.spec, SECOND, lake.settings) == []

@@ -38,7 +38,7 @@ def watched(fake_lake: FakeLake) -> FakeLake:
         {**problem.decide(p, pd.DataFrame()), "label": true_of(p, 1), "day": np.arange(ROWS) % 14}
     )
     expectations = learn_expectations(problem, decided, age_days=3)
-    lake.champion = FakeChampion("1", 20.0, {}, expectations)
+    lake.champion = FakeChampion("1", 20.0, expectations)
     return lake
 
 
@@ -178,7 +178,7 @@ def test_watch_estimates_earlier_weeks_widen_what_chance_makes(watched: FakeLake
 
 def test_watch_estimates_version_without_expectations_says_nothing(watched: FakeLake):
     run_week(watched, FIRST, 2)
-    watched.champion = FakeChampion("1", 20.0, {}, None)
+    watched.champion = FakeChampion("1", 20.0)
     assert watch_estimates(watched.spec, FIRST, watched.settings) == []
     assert estimates(watched, FIRST).empty
 

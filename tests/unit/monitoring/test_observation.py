@@ -10,8 +10,6 @@ from ratchet.decision import Decision
 from ratchet.errors import EvidenceError
 from ratchet.ledger import Ledger
 from ratchet.monitoring import SCORED_POLICIES, observe
-from ratchet.spec.types import Feature
-from ratchet.training import build_profile
 from ratchet.window import Window
 
 FIRST, SECOND, THIRD = WEEKS
@@ -20,30 +18,8 @@ ROWS = 400
 
 @pytest.fixture
 def watched(fake_lake: FakeLake) -> FakeLake:
-    """A lake with one feature and a champion, in which some hundred rows are enough."""
-    spec = fake_lake.spec
-    fake_lake.spec = spec.model_copy(
-        update={
-            "gold": spec.gold.model_copy(
-                update={"features": {"hour": Feature(kind="numeric", known_at="known_at")}}
-            ),
-            "monitoring": spec.monitoring.model_copy(update={"min_rows": 100}),
-        }
-    )
-    spec, gold = fake_lake.spec, fake_lake.spec.gold
-    slices = spec.evaluation.slices.model_copy(update={"columns": ()})
-    evaluation = spec.evaluation.model_copy(update={"slices": slices})
-    training = pd.DataFrame(
-        {
-            gold.decided_at: pd.Timestamp("2013-02-01") + np.arange(ROWS) * pd.Timedelta("1h"),
-            gold.label: np.arange(ROWS) % 4 == 0,
-            "hour": np.arange(ROWS) % 24.0,
-        }
-    )
-    profile = build_profile(
-        spec.model_copy(update={"evaluation": evaluation}), training, training, pd.Series(answers())
-    )
-    fake_lake.champion = FakeChampion("1", expected_cost_per_unit=20.0, profile=profile)
+    """A lake with a champion."""
+    fake_lake.champion = FakeChampion("1", 20.0)
     return fake_lake
 
 
@@ -55,7 +31,6 @@ def run_week(lake: FakeLake, window: Window, shift: float = 0.0) -> None:
     probabilities = answers(shift)
     roles = {"champion": probabilities, "first": probabilities, "rule": answers()}
     lake.score(window, roles, champion="1")
-    lake.features[window.key] = pd.DataFrame({"hour": np.arange(ROWS) % 24})
 
 
 def cohorts(lake: FakeLake, window: Window) -> pd.DataFrame:
@@ -105,7 +80,7 @@ def test_observe_old_window_again_does_not_see_later_ones(watched: FakeLake):
     for window in (SECOND, THIRD):
         run_week(watched, window)
     assert observe(watched.spec, FIRST, watched.settings) == before
-    assert len(paths) == 2
+    assert len(paths) == 1
     assert [path.read_bytes() for path in paths] == contents
 
 
@@ -120,16 +95,10 @@ def test_observe_without_labels_writes_nulls_never_nan(watched: FakeLake):
         assert table.column(column).null_count == table.num_rows
 
 
-def test_observe_without_champion_has_no_drift(fake_lake: FakeLake):
-    fake_lake.score(FIRST, {"rule": answers()}, champion=None)
-    observation = observe(fake_lake.spec, FIRST, fake_lake.settings)
-    drift = pd.read_parquet(fake_lake.lake.monitoring / "drift" / f"{FIRST.key}.parquet")
-    assert drift.empty
-    assert observation.champion is observation.prediction_drift is observation.realised is None
-
-
 def test_observe_without_champion_needs_no_predictions(fake_lake: FakeLake):
-    assert observe(fake_lake.spec, FIRST, fake_lake.settings).new_labels == 0
+    observation = observe(fake_lake.spec, FIRST, fake_lake.settings)
+    assert observation.new_labels == 0
+    assert observation.champion is observation.realised is None
     assert cohorts(fake_lake, FIRST).empty
 
 

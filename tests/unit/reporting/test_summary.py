@@ -1,7 +1,9 @@
-import pandas as pd
 import pytest
 from fake_lake import WEEKS, FakeLake
+from incidents_made import graph_of, signal
 
+from ratchet.incidents import judge_window, open_incidents
+from ratchet.monitoring import write_signals
 from ratchet.reporting import summarise
 
 
@@ -51,16 +53,30 @@ def test_summarise_counts_rows_and_says_why_they_are_quarantined(told: FakeLake)
     assert (feeds["planes"].landed, feeds["planes"].reason) == (0, None)
 
 
-def test_summarise_puts_drift_beside_its_week(told: FakeLake):
-    window = WEEKS[2].key
-    rows = [("prediction", "prediction", "ok", 0.04), ("hour", "numeric", "drift", 0.5)]
-    frame = pd.DataFrame(rows, columns=["name", "kind", "state", "psi"])
-    folder = told.lake.monitoring / "drift"
-    folder.mkdir(parents=True)
-    frame.assign(observed_window=window).to_parquet(folder / f"{window}.parquet")
-    weeks = {week.window: week for week in summarise(told.spec, told.settings).weeks}
-    assert (weeks[window].prediction_psi, weeks[window].drifted_features) == (0.04, 1)
-    assert weeks[WEEKS[1].key].prediction_psi is None
+def test_summarise_puts_drift_beside_its_week(told: FakeLake, monkeypatch: pytest.MonkeyPatch):
+    """A feature that moved has lasted from the second week on, and counts once."""
+    graph = graph_of(told.spec)
+    monkeypatch.setattr("ratchet.lineage.load_graph", lambda *_: graph)
+    quiet = {"effect": 0.0, "p_value": 1.0}
+    for window in WEEKS[1:]:
+        answers = {"family": "prediction_drift", "rule": "psi", "value": 0.04, **quiet}
+        signals = [
+            signal(window=window),
+            signal(window=window, rule="psi"),
+            signal("wind_speed_mph", window, segment="origin=EWR"),
+            signal("dew_point_f", window, **quiet),
+            signal("probability", window, **answers),
+        ]
+        write_signals(told.spec, window, "drift", signals, told.settings)
+        judge_window(told.spec, window, told.settings)
+        open_incidents(told.spec, window, told.settings)
+    weeks = summarise(told.spec, told.settings).weeks
+    assert [(w.prediction_psi, w.drifted_features) for w in weeks] == [(0.04, 0), (0.04, 1)]
+
+
+def test_summarise_week_that_was_not_measured_has_no_drift(told: FakeLake):
+    weeks = summarise(told.spec, told.settings).weeks
+    assert {(week.prediction_psi, week.drifted_features) for week in weeks} == {(None, None)}
 
 
 def test_summarise_empty_lake_says_that_nothing_was_scored(fake_lake: FakeLake):

@@ -65,7 +65,7 @@ def test_decide_quiet_week_holds_with_every_reason_explained(spec: Spec):
 
 
 def test_decide_without_champion_asks_for_a_first_model(spec: Spec):
-    first = observed(champion=None, realised=None, prediction_drift=None)
+    first = observed(champion=None, realised=None)
     decision = decide(situation(observation=first), spec)
     assert (decision.verdict, decision.evidence["reason"]) == ("requested", "first_model")
 

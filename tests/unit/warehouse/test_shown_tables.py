@@ -50,7 +50,6 @@ def written(model_lake, three_weeks, flights_spec) -> dict[str, Path]:
         "predictions": root / "predictions" / f"{FIRST.key}.parquet",
         "monitoring/cohorts": root / "monitoring" / "cohorts" / f"{FIRST.key}.parquet",
         "monitoring/estimates": root / "monitoring" / "estimates" / f"{FIRST.key}.parquet",
-        "monitoring/drift": root / "monitoring" / "drift" / f"{FIRST.key}.parquet",
         "monitoring/signals/": root / "monitoring/signals/kpi" / f"{FIRST.key}.parquet",
         "monitoring/signals/kpi": root / "monitoring/signals/kpi" / f"{FIRST.key}.parquet",
         "monitoring/service": root / "monitoring" / "service" / f"{FIRST.key}.parquet",
