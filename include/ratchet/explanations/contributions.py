@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ratchet.explanations.trees import tree_contributions
-from ratchet.problems import Problem
+from ratchet.problems import Problem, threads_limited
 
 Array = NDArray[np.float64]
 Reference = Mapping[str, float | str | bool | None]
@@ -58,9 +58,7 @@ def contribute(
     difference from one reference row. Zeiler and Fergus, *Visualizing and understanding
     convolutional networks* (2014), for occlusion.
     """
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1):
+    with threads_limited(1):
         if hasattr(model, "_predictors"):
             values, base = tree_contributions(model, frame)
             return _of_answer(problem, model, frame, values, np.tile(base, (len(frame), 1)))

@@ -14,6 +14,7 @@ from ratchet.problems.problem import Answers, Columns, Problem, fitted
 from ratchet.problems.ranking import Ranking
 from ratchet.problems.regression import Regression
 from ratchet.problems.segmentation import Segmentation
+from ratchet.problems.threads import threads_limited
 from ratchet.spec import Spec
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "import_factory",
     "learn_expectations",
     "problem_of",
+    "threads_limited",
     "wrong_parameters",
 ]
 

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from ratchet.errors import EvidenceError, TrainingError
 from ratchet.problems.estimators import build_estimator
 from ratchet.problems.expectations import Learned
+from ratchet.problems.threads import threads_limited
 from ratchet.spec import Spec
 from ratchet.statistics import Expected
 
@@ -120,14 +121,12 @@ class Problem(ABC):
         EvidenceError
             If a feature's column is missing, there are no rows, or an answer is none.
         """
-        from threadpoolctl import threadpool_limits
-
         columns = list(self.spec.gold.features if features is None else features)
         if missing := [name for name in columns if name not in frame]:
             raise EvidenceError(f"the model needs columns that are missing: {', '.join(missing)}")
         if frame.empty:
             raise EvidenceError("there are no rows to answer")
-        with threadpool_limits(1):
+        with threads_limited(1):
             answers = self.ask(model, frame[columns])
         self.check(answers, len(frame), "the model")
         return answers
@@ -376,13 +375,12 @@ def fitted(model: Any, rows: Any, target: Any, weights: Any, where: str, threads
         If it does.
     """
     from sklearn.exceptions import ConvergenceWarning
-    from threadpoolctl import threadpool_limits
 
     steps = getattr(model, "steps", None)
     prefix = f"{steps[-1][0]}__" if steps else ""
     weighing = {} if weights is None else {f"{prefix}sample_weight": weights}
     try:
-        with warnings.catch_warnings(), threadpool_limits(threads):
+        with warnings.catch_warnings(), threads_limited(threads):
             warnings.simplefilter("error", ConvergenceWarning)
             return model.fit(rows, target, **weighing)
     except ConvergenceWarning as error:
