@@ -220,12 +220,13 @@ def _segments(
 ) -> Iterator[Signal]:
     """Measure PSI and missing values of each feature within each segment that training had."""
     least = scene.spec.evaluation.slices.min_rows
-    keys = {tuple(part.split("=")[0] for part in name.split(",")) for name in profile.segments}
-    for key in sorted(keys):
-        by = [segment_sql(key, profile.segment_edges)]
-        for (name,), columns in sorted(
-            count_parts(connection, rows, profile.features, profile.bins, by).items()
-        ):
+    keys = sorted(
+        {tuple(part.split("=")[0] for part in name.split(",")) for name in profile.segments}
+    )
+    asked = [[segment_sql(key, profile.segment_edges)] for key in keys]
+    counted = count_parts(connection, rows, profile.features, profile.bins, asked)
+    for key, groups in zip(keys, counted, strict=True):
+        for (name,), columns in sorted(groups.items()):
             segment = profile.segments.get(str(name))
             if segment is None:
                 continue

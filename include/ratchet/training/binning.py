@@ -64,18 +64,22 @@ def count_bins(
     keys = _keys(found, len(by))
     counted: dict[Key, dict[str, Binned]] = {key: {} for key in keys}
     for i, (name, of) in enumerate(edges.items()):
-        lists = found.column(f"c{i}").combine_chunks()
-        starts, values = lists.offsets.to_numpy(), lists.values.to_numpy(zero_copy_only=False)
-        for group, key in enumerate(keys):
-            # below the first limit is only -inf, and above the last, if it is there, inf and NaN
-            bins = values[starts[group] : starts[group + 1]].astype(np.int64)
-            if not len(bins):
-                bins = np.zeros(len(of) + 2, np.int64)
-            inner = bins[1 : len(of) + 2]
-            non_finite = int(bins[0] + bins[len(of) + 2 :].sum())
-            missing = int(rows[group] - inner.sum() - non_finite)
-            counted[key][name] = Binned(inner, missing, non_finite)
+        # below the first limit is only -inf, and above the last, if it is there, inf and NaN
+        bins = _padded(found.column(f"c{i}").combine_chunks(), len(of) + 3)
+        inner, non_finite = bins[:, 1:-1], bins[:, 0] + bins[:, -1]
+        missing = rows - inner.sum(axis=1) - non_finite
+        for key, *each in zip(keys, inner, missing.tolist(), non_finite.tolist(), strict=True):
+            counted[key][name] = Binned(*each)
     return {key: counted[key] for key, n in zip(keys, rows, strict=True) if n}
+
+
+def _padded(lists: pa.ListArray, length: int) -> Counts:
+    """Return lists of counts as rows of a table, with zeros where they end before."""
+    starts, values = lists.offsets.to_numpy(), lists.values.to_numpy(zero_copy_only=False)
+    sizes = np.diff(starts)
+    table = np.zeros((len(sizes), length), np.int64)
+    table[np.arange(length) < sizes[:, None]] = values[starts[0] : starts[-1]]
+    return table
 
 
 def count_levels(

@@ -18,7 +18,7 @@ from ratchet.errors import TrainingError
 from ratchet.problems import Columns, Problem, problem_of
 from ratchet.settings import Settings
 from ratchet.spec import Spec
-from ratchet.storage import atomic_path
+from ratchet.storage import atomic_path, write_atomic
 from ratchet.training.candidate import (
     CANDIDATE_FILE,
     EXPECTATIONS_FILE,
@@ -35,10 +35,10 @@ from ratchet.training.candidate import (
 from ratchet.training.expecting import expect_from_holdout
 from ratchet.training.limits import memory_limited
 from ratchet.training.model import dump_model
-from ratchet.training.profile import build_profile, sample_reference
+from ratchet.training.profile import Profile, build_profile, sample_reference
 from ratchet.training.search import Searched, search
 from ratchet.training.smoke import run_smoke
-from ratchet.training.splitting import all_known, split
+from ratchet.training.splitting import Split, all_known, split
 from ratchet.training.weights import sample_weights
 from ratchet.window import Window
 
@@ -121,7 +121,8 @@ def train(
         with atomic_path(folder) as draft:
             draft.mkdir()
             watched = pd.Series(columns[spec.costs.watched])
-            _write(draft, spec, candidate, model, parts.train, parts.holdout, watched)
+            profile = _profile(spec, candidate, parts, watched, folder.parent.parent / "profiles")
+            _write(draft, spec, candidate, model, parts.train, profile)
             _write_answers(draft, spec, parts.holdout, columns)
             if expectations := expect_from_holdout(problem, parts.holdout, columns, window.end):
                 (draft / EXPECTATIONS_FILE).write_text(expectations.model_dump_json(indent=1))
@@ -181,7 +182,8 @@ def refit(spec: Spec, window: Window, judged: Path, to: Path, settings: Settings
         with atomic_path(to) as draft:
             draft.mkdir()
             watched = pd.read_parquet(judged / HOLDOUT_FILE)[spec.costs.watched]
-            _write(draft, spec, candidate, model, rows, holdout, watched)
+            profile = build_profile(spec, rows, holdout, watched)
+            _write(draft, spec, candidate, model, rows, profile)
             _write_answers(draft, spec, holdout, columns)
             (draft / JUDGED_FILE).write_bytes(content)
             if (judged / EXPECTATIONS_FILE).exists():
@@ -219,14 +221,32 @@ def _write(
     candidate: Candidate,
     model: Any,
     rows: pd.DataFrame,
-    holdout: pd.DataFrame,
-    watched: pd.Series,
+    profile: Profile,
 ) -> None:
     (draft / MODEL_FILE).write_bytes(dump_model(model, candidate.trusted_types))
     (draft / CANDIDATE_FILE).write_text(candidate.model_dump_json(indent=1))
-    profile = build_profile(spec, rows, holdout, watched)
     (draft / PROFILE_FILE).write_text(profile.model_dump_json())
     sample_reference(spec, rows).to_parquet(draft / SAMPLE_FILE, index=False)
+
+
+def _profile(
+    spec: Spec, candidate: Candidate, parts: Split, watched: pd.Series, kept: Path
+) -> Profile:
+    """Describe a window's training rows once for all of its estimators.
+
+    Parameters
+    ----------
+    kept
+        Folder of profiles by what they depend on besides the window.
+    """
+    told = [spec.model_dump(mode="json"), candidate.snapshot_id, candidate.versions]
+    path = kept / f"{hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()}.json"
+    if path.exists():
+        other = Profile.model_validate_json(path.read_bytes())
+        return build_profile(spec, parts.train, parts.holdout, watched, other)
+    profile = build_profile(spec, parts.train, parts.holdout, watched)
+    write_atomic(path, profile.model_dump_json().encode())
+    return profile
 
 
 def _write_answers(draft: Path, spec: Spec, holdout: pd.DataFrame, columns: Columns) -> None:

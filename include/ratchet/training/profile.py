@@ -41,6 +41,8 @@ SAMPLE_ROWS = 4000
 _DIGITS = 5  # of an edge, after the first one of the spread: finer than any bin
 _WEEK = 7
 
+_BATCH_ROWS = 100_000  # that are counted at once: some 20 MB
+
 Positions = NDArray[np.intp]
 
 
@@ -165,7 +167,11 @@ class Profile(Record):
 
 
 def build_profile(
-    spec: Spec, train: pd.DataFrame, holdout: pd.DataFrame, answers: pd.Series
+    spec: Spec,
+    train: pd.DataFrame,
+    holdout: pd.DataFrame,
+    answers: pd.Series,
+    other: Profile | None = None,
 ) -> Profile:
     """Summarise what a model was trained on in some 150 kB, so that it is never read again.
 
@@ -177,13 +183,15 @@ def build_profile(
         Rows that it was not trained on, with their moments.
     answers
         What is watched of its answers to these; see `Costs.watched`.
+    other
+        What was built of the same rows for another model: all but the answers is taken from it.
     """
     gold, bins = spec.gold, spec.monitoring.bins
-    answered = pd.DataFrame(
-        {gold.decided_at: holdout[gold.decided_at].to_numpy(), "answer": answers.to_numpy()}
-    )
     kinds = {name: feature.kind for name, feature in gold.features.items()}
     with duckdb.connect(config={"threads": 1}) as connection:
+        prediction = _describe_answers(connection, spec, holdout, answers)
+        if other:
+            return other.model_copy(update={"prediction": prediction})
         rows = train[[gold.decided_at, *kinds, gold.label]]
         blocks = _register(connection, "train", rows, spec)
         described = _describe(
@@ -202,14 +210,11 @@ def build_profile(
             if isinstance(column := features[name], Numeric)
         }
         segments = _segments(connection, features, cuts, blocks, spec)
-        blocks = _register(connection, "answered", answered, spec)
-        answer = {"answer": kind_of(answers)}
-        predictions = _describe(connection, "answered", answered, answer, blocks, bins)
     return Profile(
         rows=len(train),
         bins=bins,
         features=features,
-        prediction=predictions["answer"],
+        prediction=prediction,
         label=described[gold.label],
         segment_edges=cuts,
         segments=segments,
@@ -296,6 +301,16 @@ def _window_days(spec: Spec) -> float:
     first, second = ticks.get_next(datetime), ticks.get_next(datetime)
     days: float = (second - first) / timedelta(days=1)
     return days
+
+
+def _describe_answers(
+    connection: duckdb.DuckDBPyConnection, spec: Spec, holdout: pd.DataFrame, answers: pd.Series
+) -> Column:
+    moment = spec.gold.decided_at
+    rows = pd.DataFrame({moment: holdout[moment].to_numpy(), "answer": answers.to_numpy()})
+    blocks = _register(connection, "answered", rows, spec)
+    kinds = {"answer": kind_of(answers)}
+    return _describe(connection, "answered", rows, kinds, blocks, spec.monitoring.bins)["answer"]
 
 
 def _describe(
@@ -418,13 +433,11 @@ def _segments(
     spec: Spec,
 ) -> dict[str, Segment]:
     found: dict[str, Segment] = {}
-    for key in spec.evaluation.slices.columns:
-        by = [segment_sql(key, cuts), blocks.sql]
+    keys = [[segment_sql(key, cuts), blocks.sql] for key in spec.evaluation.slices.columns]
+    for groups in count_parts(connection, "train", features, spec.monitoring.bins, keys):
         tables: dict[str, list[dict[str, Counts]]] = {}
-        for group, parts in count_parts(
-            connection, "train", features, spec.monitoring.bins, by
-        ).items():
-            tables.setdefault(str(group[0]), []).append(parts)
+        for name, block in sorted(groups, key=str):
+            tables.setdefault(str(name), []).append(groups[name, block])
         found |= {name: _segment(of, blocks) for name, of in tables.items()}
     large = [name for name, each in found.items() if each.rows >= spec.evaluation.slices.min_rows]
     largest = sorted(large, key=lambda name: (-found[name].rows, name))[:MAX_SEGMENTS]
@@ -456,35 +469,80 @@ def count_parts(
     relation: str,
     features: Mapping[str, Column],
     bins: int,
-    by: Sequence[str],
-) -> dict[Key, dict[str, Counts]]:
+    keys: Sequence[Sequence[str]],
+) -> list[dict[Key, dict[str, Counts]]]:
     """Count columns as segments have them: by coarse bin or leading level, missing ones at last.
 
     Parameters
     ----------
-    relation, by
+    relation
         As in `count_bins`.
     features
         What is counted, as described of the training rows.
+    keys
+        SQL of what rows are grouped by: all groups of each key are counted in one pass.
+
+    Returns
+    -------
+    list of dict
+        For each key, counts by group and column. Groups without rows are not there.
     """
     edges = {
-        name: column.coarse_edges(bins)
+        name: np.array(column.coarse_edges(bins))
         for name, column in features.items()
         if isinstance(column, Numeric)
     }
-    counted: dict[Key, dict[str, Counts]] = {}
-    for group, of_group in count_bins(connection, relation, edges, by).items():
-        counted[group] = {
-            name: np.array([*found.counts, found.missing + found.non_finite])
-            for name, found in of_group.items()
-        }
-    for name, column in features.items():
-        if isinstance(column, Categorical):
-            leading = leading_levels(column.levels, bins - 1)
-            place = {level: at for at, level in enumerate(leading)}
-            for group, levels in count_levels(connection, relation, name, by).items():
-                counted.setdefault(group, {})[name] = _by_place(levels, place)
+    places = {
+        name: {level: at for at, level in enumerate(leading_levels(column.levels, bins - 1))}
+        for name, column in features.items()
+        if isinstance(column, Categorical)
+    }
+    asked = [f'"{name}"::double' for name in edges] + [f'"{name}"::varchar' for name in places]
+    asked += [sql for key in keys for sql in key]
+    counted: list[dict[Key, dict[str, Counts]]] = [{} for _ in keys]
+    query = f"select {', '.join(asked)} from {relation}"  # noqa: S608
+    for batch in connection.execute(query).to_arrow_reader(_BATCH_ROWS):
+        columns = iter(batch.columns)
+        cells = {name: _bins_of(next(columns), of) for name, of in edges.items()}
+        cells |= {name: _places_of(next(columns), of) for name, of in places.items()}
+        for key, found in zip(keys, counted, strict=True):
+            groups, numbers = _groups_of([next(columns) for _ in key])
+            for name, (width, codes) in cells.items():
+                flat = np.bincount(numbers * width + codes, minlength=len(groups) * width)
+                for group, counts in zip(groups, flat.reshape(-1, width), strict=True):
+                    parts = found.setdefault(group, {})
+                    parts[name] = parts[name] + counts if name in parts else counts
     return counted
+
+
+def _bins_of(column: pa.Array, edges: NDArray[np.float64]) -> tuple[int, Positions]:
+    """Return how many cells there are, and that of each number: its bin, or the last one."""
+    values = column.to_numpy(zero_copy_only=False)
+    absent = len(edges) + 1
+    found = np.searchsorted(edges, values, side="left")
+    return absent + 1, np.where(np.isfinite(values), found, absent)
+
+
+def _places_of(column: pa.Array, places: Mapping[str, int]) -> tuple[int, Positions]:
+    """Return how many cells there are, and that of each level: a place, all others', or none's."""
+    others = len(places)
+    levels, codes = _levels_of(column)
+    of_level = [others + 1 if name is None else places.get(name, others) for name in levels]
+    return others + 2, np.array(of_level, np.intp)[codes]
+
+
+def _groups_of(columns: Sequence[pa.Array]) -> tuple[list[Key], Positions]:
+    """Return the groups that occur in columns of text, and the number of that of each row."""
+    names, numbers = zip(*map(_levels_of, columns), strict=True)
+    shape = tuple(map(len, names))
+    found, codes = np.unique(np.ravel_multi_index(numbers, shape), return_inverse=True)
+    places = np.transpose(np.unravel_index(found, shape)).tolist()
+    return [tuple(of[at] for of, at in zip(names, place, strict=True)) for place in places], codes
+
+
+def _levels_of(column: pa.Array) -> tuple[list[str | None], Positions]:
+    encoded = column.dictionary_encode("encode")
+    return encoded.dictionary.to_pylist(), encoded.indices.to_numpy().astype(np.intp)
 
 
 def _by_place(levels: Mapping[str | None, int], place: Mapping[str, int]) -> Counts:

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pandas as pd
 import pytest
@@ -39,6 +40,21 @@ def test_train_again_writes_the_same_bytes(model_lake, estimator):
     leftover.write_text("by a task that was killed")
     assert run(model_lake, estimator) == first
     assert not leftover.exists()
+
+
+def test_train_describes_its_rows_once_and_the_same_for_each_estimator(model_lake):
+    profiles = model_lake.lake.work(FIRST) / "profiles"
+    own = {}
+    for estimator in ("logistic", "boosting"):
+        own[estimator] = run(model_lake, estimator)[1][PROFILE_FILE]
+        shutil.rmtree(profiles)
+    run(model_lake, "logistic")
+    assert run(model_lake, "boosting")[1][PROFILE_FILE] == own["boosting"] != own["logistic"]
+    assert len(list(profiles.iterdir())) == 1
+    spec = model_lake.spec
+    coarser = spec.monitoring.model_copy(update={"bins": 5})
+    other = run(model_lake, spec=spec.model_copy(update={"monitoring": coarser}))[1]
+    assert json.loads(other[PROFILE_FILE])["bins"] == 5
 
 
 def test_train_labels_known_later_change_nothing_in_the_model(model_lake):

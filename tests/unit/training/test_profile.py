@@ -208,8 +208,11 @@ def test_segment_sql_numbers_are_cut_and_missing_is_a_level(spec):
         ]
         profile = profile_of(spec, rows)
         connection.register("rows", rows.head(300))
-        parts = count_parts(connection, "rows", profile.features, profile.bins, ["origin"])
-    assert sum(int(of["carrier"].sum()) for of in parts.values()) == 300
+        keys = [["origin"], ["carrier", "origin"]]
+        by_origin, by_both = count_parts(connection, "rows", profile.features, profile.bins, keys)
+    assert by_origin.keys() == {("EWR",), ("JFK",), ("LGA",)}
+    for parts in (by_origin, by_both):
+        assert sum(int(of["carrier"].sum()) for of in parts.values()) == 300
 
 
 def test_profile_is_small_and_reads_back(spec):
