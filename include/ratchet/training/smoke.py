@@ -87,7 +87,7 @@ def _learn_by_heart(problem: Problem, estimator: str, rows: pd.DataFrame, where:
     if possible <= 0:
         return
     ten = _with_values(problem, ten, rows)
-    copies = pd.concat([ten] * _COPIES, ignore_index=True)
+    copies = ten.take(np.tile(np.arange(len(ten)), _COPIES)).reset_index(drop=True)
     answers = problem.answer(problem.fit(estimator, copies, note=_on(copies)), ten)
     left = problem.losses(answers, ten).sum() - least
     if left > (1 - _LEARNED) * possible:
