@@ -24,23 +24,31 @@ if TYPE_CHECKING:
 
 
 # A key's hash says whether an older row is in: the same rows on any machine, and hardly any other
-# ones a week later.
-_SAMPLED = """
-    and (
-        features.{decided_at} >= $whole_from
-        or md5(features.{key}::varchar) <= (
-            select max(hash)
-            from (
-                select md5(features.{key}::varchar) as hash
-                from {known} and features.{decided_at} < $whole_from
-                order by hash
-                limit (
-                    select greatest(0, $max_rows - count(*))
-                    from {known} and features.{decided_at} >= $whole_from
-                )
+# ones a week later. It is found out of few columns, before the others are read.
+_SAMPLED = """(
+    with known as materialized (
+        select
+            features.{key},
+            features.{decided_at},
+            outcomes.{label},
+            outcomes.{label_known_at},
+            md5(features.{key}::varchar) as hash
+        from {known}
+    )
+    select * from known
+    where {decided_at} >= $whole_from or hash <= (
+        select max(hash)
+        from (
+            select hash from known
+            where {decided_at} < $whole_from
+            order by hash
+            limit (
+                select greatest(0, $max_rows - count(*)) from known
+                where {decided_at} >= $whole_from
             )
         )
-    )"""
+    )
+) as outcomes inner join gold.{features_table} as features on features.{key} = outcomes.{key}"""
 
 
 class Snapshot(BaseModel):
@@ -123,9 +131,8 @@ def read_training_rows(spec: Spec, window: Window, settings: Settings) -> pd.Dat
         known += f" and features.{gold.decided_at} >= $earliest"
         known += f" and outcomes.{gold.decided_at} >= $earliest"
         values["earliest"] = earliest
-    sampled = ""
     if training.max_rows is not None:
-        sampled = _SAMPLED.format(known=known, key=gold.key, decided_at=gold.decided_at)
+        known = _SAMPLED.format(known=known, **gold.model_dump())
         whole_from = end - timedelta(days=spec.judging_days)
         values |= {"max_rows": training.max_rows, "whole_from": whole_from}
     query = f"""
@@ -133,7 +140,7 @@ def read_training_rows(spec: Spec, window: Window, settings: Settings) -> pd.Dat
             {feature_columns(spec)},
             outcomes.{gold.label}::{spec.costs.label_type} as {gold.label},
             outcomes.{gold.label_known_at}
-        from {known} {sampled}
+        from {known}
         order by features.{gold.decided_at}, features.{gold.key}"""  # noqa: S608
     rows = read_published(spec, settings, query, values, are_cast=True)
     if rows.empty:
