@@ -12,7 +12,7 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from ratchet.errors import EvidenceError
 from ratchet.evaluation.evidence import DISTURBANCES, BehaviourTest, Disturbance, How, Outcome
-from ratchet.problems import Answers, Problem
+from ratchet.problems import Answers, Problem, threads_limited
 from ratchet.spec.types import Behaviour, Canary, Direction
 
 ROWS = 500
@@ -34,10 +34,10 @@ def measure_robustness(
     rows = _spread(rows, ROWS)
     usual = float(problem.losses(problem.answer(model, rows, features), rows).mean())
     order = np.random.default_rng(problem.spec.training.seed).permutation(len(rows))
-    found = []
+    found, asked = [], rows[features]
     for how in DISTURBANCES:
-        frames = [rows.assign(**{name: _disturbed(rows[name], how, order)}) for name in features]
-        for name, answers in zip(features, _ask_all(problem, model, frames, features), strict=True):
+        frames = [asked.assign(**{name: _disturbed(rows[name], how, order)}) for name in features]
+        for name, answers in zip(features, _ask_all(problem, model, frames), strict=True):
             outcome, cost = _outcome(problem, answers, rows)
             increase = None if cost is None else cost - usual
             found.append(
@@ -135,22 +135,18 @@ def _dtype(column: pd.Series) -> Any:
     return np.float64 if is_numeric_dtype(column) else column.dtype
 
 
-def _ask_all(
-    problem: Problem, model: Any, frames: list[pd.DataFrame], features: list[str]
-) -> list[Answers | None]:
+def _ask_all(problem: Problem, model: Any, frames: list[pd.DataFrame]) -> list[Answers | None]:
     """Return what a model says to each frame, None where it refuses; asked at once if it can be."""
-    try:
-        answers = problem.ask(model, pd.concat([frame[features] for frame in frames]))
-        if len(answers) == sum(map(len, frames)):
-            return [*np.split(answers, len(frames))]
-    except (ValueError, TypeError):
-        pass
-    return [_ask(problem, model, frame[features]) for frame in frames]
+    together = _ask(problem, model, pd.concat(frames))
+    if together is not None and len(together) == sum(map(len, frames)):
+        return [*np.split(together, len(frames))]
+    return [_ask(problem, model, frame) for frame in frames]
 
 
 def _ask(problem: Problem, model: Any, frame: pd.DataFrame) -> Answers | None:
     try:
-        return problem.ask(model, frame)
+        with threads_limited(1):  # as for all other answers
+            return problem.ask(model, frame)
     except (ValueError, TypeError):
         return None
 

@@ -15,6 +15,7 @@ from ratchet.evaluation.evidence import BehaviourTest, Disturbance, Examination
 from ratchet.evaluation.folds import walk_forward
 from ratchet.evaluation.metrics import days_of
 from ratchet.evaluation.slicing import measure_groups, measure_slices
+from ratchet.explanations import Explanations, explain
 from ratchet.problems import Answers, Problem, problem_of
 from ratchet.statistics import Calibration, measure_calibration
 from ratchet.training import MODEL_FILE, Candidate, Split, load_model
@@ -23,6 +24,7 @@ Losses = NDArray[np.float64]
 
 CALIBRATION_BINS = 10
 """Deciles, as is customary."""
+_UNANSWERED = (RatchetError, OSError, ValueError)
 
 
 def examine(
@@ -35,8 +37,10 @@ def examine(
     rival: tuple[str, Losses],
     baseline: Losses,
     kept: Path,
-) -> Examination:
-    """Measure all that is measured of the best candidate alone.
+) -> tuple[Examination, Explanations | None]:
+    """Measure all that is measured of the best candidate alone, and what its answers rest on.
+
+    Of a model that gives no answers, nothing explains them.
 
     Parameters
     ----------
@@ -57,8 +61,8 @@ def examine(
     as_fitted = problem_of(spec.with_params(candidate.estimator, candidate.params))
     with ThreadPoolExecutor(1) as beside:  # it waits for a process that imports and answers
         blessing = beside.submit(bless_in_clean_process, spec, candidate, packaged, rows, kept)
-        robustness, behaviour = _try(problem, candidate, packaged, parts)
-        return Examination(
+        robustness, behaviour, explanations = _ask(problem, candidate, packaged, parts)
+        examination = Examination(
             calibration=_calibration(problem, answers, parts, days),
             slices=measure_slices(problem, rows, answers, losses - rival[1], days, rival[0]),
             fairness=measure_groups(problem, rows, answers, losses - baseline, days),
@@ -67,6 +71,7 @@ def examine(
             folds=tuple(walk_forward(as_fitted, parts.train, parts.cut, candidate.estimator)),
             blessing=blessing.result(),
         )
+    return examination, explanations
 
 
 def _calibration(
@@ -79,16 +84,18 @@ def _calibration(
     return measure_calibration(said, occurred, days, CALIBRATION_BINS)
 
 
-def _try(
+def _ask(
     problem: Problem, candidate: Candidate, packaged: Path, parts: Split
-) -> tuple[tuple[Disturbance, ...], dict[str, BehaviourTest]]:
+) -> tuple[tuple[Disturbance, ...], dict[str, BehaviourTest], Explanations | None]:
     """Ask the stored model; of one that does not answer, there is nothing to tell."""
     features = list(candidate.features)
     try:
         model = load_model((packaged / MODEL_FILE).read_bytes(), candidate.trusted_types)
-        return (
-            measure_robustness(problem, model, parts.holdout, features),
-            measure_behaviour(problem, model, parts.holdout, features),
-        )
-    except (RatchetError, OSError, ValueError):
-        return (), {}
+        robustness = measure_robustness(problem, model, parts.holdout, features)
+        behaviour = measure_behaviour(problem, model, parts.holdout, features)
+    except _UNANSWERED:
+        return (), {}, None
+    try:
+        return robustness, behaviour, explain(problem, model, parts.train, parts.holdout)
+    except _UNANSWERED:
+        return robustness, behaviour, None

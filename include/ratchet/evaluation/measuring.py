@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ratchet.errors import EvidenceError, RatchetError
+from ratchet.errors import EvidenceError
 from ratchet.evaluation.evidence import EVIDENCE_FILE, Challenger, Champion, Evidence
 from ratchet.evaluation.examining import examine
 from ratchet.evaluation.metrics import Quality, compare_metric, compare_on, days_of, measure
-from ratchet.explanations import EXPLANATIONS_FILE, explain
+from ratchet.explanations import EXPLANATIONS_FILE
 from ratchet.problems import Answers, Problem, problem_of
 from ratchet.settings import Settings
 from ratchet.spec import Spec
@@ -21,11 +21,8 @@ from ratchet.storage import write_atomic
 from ratchet.training import (
     HOLDOUT_FILE,
     MODEL_FILE,
-    Candidate,
-    Split,
     candidate_folder,
     load_candidate,
-    load_model,
     split,
 )
 from ratchet.window import Window
@@ -97,11 +94,12 @@ def evaluate(spec: Spec, window: Window, snapshot_id: str, settings: Settings) -
     rival = (best_baseline, losses[best_baseline])
     if release and champion_losses is not None:
         rival = (f"champion {release.version}", champion_losses)
-    examination = examine(
+    packaged = candidate_folder(spec, window, best, settings)
+    examination, explanations = examine(
         problem,
         parts,
         candidates[best],
-        candidate_folder(spec, window, best, settings),
+        packaged,
         answered[best],
         rival=rival,
         baseline=losses[best_baseline],
@@ -125,22 +123,12 @@ def evaluate(spec: Spec, window: Window, snapshot_id: str, settings: Settings) -
         )
     except ValueError as error:
         raise EvidenceError(f"{spec.name} {window}: {error}") from error
-    _explain(problem, parts, candidates[evidence.best], settings)
+    if explanations:
+        content = explanations.model_dump_json(indent=1).encode()
+        write_atomic(packaged / EXPLANATIONS_FILE, content)
     path = settings.lake(spec.name).work(window) / EVIDENCE_FILE
     write_atomic(path, evidence.model_dump_json(indent=1).encode())
     return evidence
-
-
-def _explain(problem: Problem, parts: Split, candidate: Candidate, settings: Settings) -> None:
-    """Lay down in the best candidate's folder what its answers rest on; none, if it gives none."""
-    window = Window.parse(candidate.window)
-    folder = candidate_folder(problem.spec, window, candidate.estimator, settings)
-    try:
-        model = load_model((folder / MODEL_FILE).read_bytes(), candidate.trusted_types)
-        explanations = explain(problem, model, parts.train, parts.holdout)
-    except (RatchetError, OSError, ValueError):
-        return  # the gate says so
-    write_atomic(folder / EXPLANATIONS_FILE, explanations.model_dump_json(indent=1).encode())
 
 
 def _answers_in_training(problem: Problem, rows: pd.DataFrame, folder: Path) -> Answers:
