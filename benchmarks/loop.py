@@ -13,12 +13,19 @@ import pandas as pd
 from ratchet.evaluation import evaluate, judge, load_evidence
 from ratchet.feeds import land
 from ratchet.feeds.sample_flights import write_flights_inbox
-from ratchet.incidents import judge_window
+from ratchet.incidents import deliver, judge_window, open_incidents
 from ratchet.ledger import Ledger
 from ratchet.monitoring import observe, watch
 from ratchet.orchestration.replay import windows
-from ratchet.quality import check_feeds, check_segments, check_snapshot, judge_snapshot
-from ratchet.registry import initialise, promote, refuse, register
+from ratchet.quality import (
+    check_feeds,
+    check_freshness,
+    check_segments,
+    check_snapshot,
+    judge_snapshot,
+)
+from ratchet.registry import initialise, log_card, promote, refuse, register
+from ratchet.reporting import write_card
 from ratchet.retraining import decide_once, take_up, waiting, watch_champion
 from ratchet.serving import score
 from ratchet.settings import Settings
@@ -82,12 +89,15 @@ def run_window(
     for layer in ("bronze", "silver", "gold"):
         timed(f"build_{layer}", build, spec, window, layer, settings, "benchmark")
     timed("check_feeds", check_feeds, *stage)
+    timed("check_feeds", check_freshness, *stage)
     timed("check_segments", check_segments, *stage)
     timed("publish", publish, *stage)
     timed("score", score, *stage)
     timed("observe", observe, *stage)
     timed("watch", watch, *stage)
     timed("judge_window", judge_window, *stage)
+    timed("notify", open_incidents, *stage)
+    timed("notify", deliver, spec, settings, lambda *_: None)
     timed("watch_champion", watch_champion, *stage)
     timed("decide", decide_once, *stage)
     if waiting(*stage):
@@ -104,4 +114,6 @@ def run_window(
         decision = ledger.record(judge(load_evidence(*stage), spec))
         accepted = decision.verdict == "accepted"
         timed("promote", promote if accepted else refuse, spec, window, settings, version)
+        card = timed("card", write_card, spec, version, settings)
+        timed("card", log_card, spec, version, card, settings)
     return seconds
