@@ -96,8 +96,8 @@ def _untold(name: str, kpi: Kpi, days: list[date], window: Window, reason: str) 
 
 
 def _begun(days: list[date], table: pd.DataFrame) -> list[date]:
-    """Return the days from the first one of a table on: before, there was nothing to count."""
-    return [day for day in days if table.empty or pd.Timestamp(day) >= table.index.min()]
+    """Return the days after the first one of a table, which may be a part of a day."""
+    return [day for day in days if table.empty or pd.Timestamp(day) > table.index.min()]
 
 
 def _final_days(spec: Spec, kpi: Kpi, window: Window) -> list[date]:

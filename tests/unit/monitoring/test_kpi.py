@@ -107,11 +107,12 @@ def is_found(signal):
     )
 
 
-def test_kpi_days_before_the_first_one_are_none_of_it(watched):
+def test_kpi_first_day_may_be_a_part_and_is_not_judged_nor_are_those_before(watched):
     window = Window.parse("2013-01-01T0000--2013-01-18T0000")
     guarded = kpi(guardrail=Guardrail(min=300))
-    signals = watched({"flights": guarded}, window=window)
-    assert {s.segment for s in signals} == {f"{FIRST_DAY + timedelta(days=n)}" for n in range(7)}
+    signals = watched({"flights": guarded}, {FIRST_DAY: {"flights": 0.05}}, window=window)
+    days = {f"{FIRST_DAY + timedelta(days=n)}" for n in range(1, 7)}
+    assert {s.segment for s in signals} == days
     assert not any(s.effect for s in signals if s.rule == "guardrail")
 
 
