@@ -48,7 +48,9 @@ _SAMPLED = """(
             )
         )
     )
-) as outcomes inner join gold.{features_table} as features on features.{key} = outcomes.{key}"""
+) as outcomes
+inner join gold.{features_table} as features
+    on features.{key} = outcomes.{key} and features.{decided_at} = outcomes.{decided_at}"""
 
 
 class Snapshot(BaseModel):
