@@ -7,6 +7,7 @@ import json
 import platform
 import shutil
 import time
+from contextlib import suppress
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -241,11 +242,12 @@ def _profile(
     """
     told = [spec.model_dump(mode="json"), candidate.snapshot_id, candidate.versions]
     path = kept / f"{hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()}.json"
-    if path.exists():
+    other: Profile | None = None
+    with suppress(FileNotFoundError, ValueError):  # none yet, or of another version of Ratchet
         other = Profile.model_validate_json(path.read_bytes())
-        return build_profile(spec, parts.train, parts.holdout, watched, other)
-    profile = build_profile(spec, parts.train, parts.holdout, watched)
-    write_atomic(path, profile.model_dump_json().encode())
+    profile = build_profile(spec, parts.train, parts.holdout, watched, other)
+    if other is None:
+        write_atomic(path, profile.model_dump_json().encode())
     return profile
 
 

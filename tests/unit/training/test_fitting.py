@@ -50,7 +50,9 @@ def test_train_describes_its_rows_once_and_the_same_for_each_estimator(model_lak
         shutil.rmtree(profiles)
     run(model_lake, "logistic")
     assert run(model_lake, "boosting")[1][PROFILE_FILE] == own["boosting"] != own["logistic"]
-    assert len(list(profiles.iterdir())) == 1
+    (kept,) = profiles.iterdir()
+    kept.write_text('{"of": "another version"}')
+    assert run(model_lake, "boosting")[1][PROFILE_FILE] == own["boosting"] == kept.read_bytes()
     spec = model_lake.spec
     coarser = spec.monitoring.model_copy(update={"bins": 5})
     other = run(model_lake, spec=spec.model_copy(update={"monitoring": coarser}))[1]
