@@ -3,8 +3,8 @@
 Each day of the past is forecast from the days before it in the same way as the day in question,
 and the errors of these forecasts are the null law. So whatever the series does of itself, be it
 slow seasons, days that follow each other or noise that is more than chance, is in the law, and the
-day in question is in nothing that it is held against. Medians keep a past event out; after a
-lasting shift the level follows within `LEVEL_DAYS`, the weekday's habit within `WEEKS`.
+day in question is in nothing that it is held against. Medians and clipping keep a past event out;
+after a lasting shift the level follows within `LEVEL_DAYS`, the weekday's habit within `WEEKS`.
 """
 
 from __future__ import annotations
@@ -26,9 +26,11 @@ MIN_LAW_DAYS = 14  # fewer forecast errors than two weeks say nothing of how far
 _MIN_SAME = 3  # of the same weekday: a median that one wrong day can't move
 _IN_WEEK = 5  # days that must be known of the week around a day
 _EVENT = 6.0  # robust spreads: an event of its own, which says nothing of ordinary days
-_TAIL = 0.9  # quantile of the errors' sizes that tells the tail, beside their median
+_USUAL = 2.0  # robust spreads: what goes beyond is not carried on to the day after
+_MOST_CARRIED = 0.8  # more would be a level that wanders, which the level's median follows
 _DEGREES = np.array([30.0, 15.0, 10.0, 8.0, 6.0, 5.0, 4.0, 3.0])  # 30 is as good as normal
-_TAILS = stats.t.ppf((1 + _TAIL) / 2, _DEGREES) / stats.t.ppf(0.75, _DEGREES)
+_SPREADS = np.exp(np.linspace(-0.5, 0.5, 21))  # of the robust one: in steps of 5 %
+_ROBUST = 1.4826  # standard deviations of a normal law in its median absolute deviation
 _OF_MEDIAN = 0.37  # what a median absolute deviation makes of a sample: its efficiency
 
 
@@ -89,10 +91,14 @@ def forecast_days(
     References
     ----------
     Prequential errors: Dawid (1984), Statistical theory: the prequential approach, JRSS A 147(2).
+    Clipped errors in an autoregression: Huber's psi, as in Martin and Thomson (1982), Robust-
+    resistant spectrum estimation, Proceedings of the IEEE 70(9).
     The efficiency of the median absolute deviation, 37 %: Rousseeuw and Croux (1993), Alternatives
     to the median absolute deviation, JASA 88(424).
     """
-    expected = _expected(np.where(is_usual, values, np.nan), weekdays)
+    own = np.where(is_usual, values, np.nan)
+    expected = _expected(own, weekdays)
+    expected += _carried(own - expected)
     errors = values - expected
     learned = np.where(is_usual, errors, np.nan)
     return [_forecast(expected[day], errors[day], learned[:day]) for day in judged]
@@ -131,22 +137,45 @@ def _habits(own: NDArray[np.float64]) -> NDArray[np.float64]:
     return habits
 
 
+def _carried(errors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what the error of the day before makes expected of each day, as days follow others.
+
+    The share that is carried on is that of the past; what a day strays beyond the usual is an
+    event, which ends with the day.
+    """
+    carried = np.zeros(errors.size)
+    for day in range(1, errors.size):
+        past = errors[max(0, day - LAW_DAYS) : day]
+        known = np.isfinite(past)
+        if known.sum() < MIN_LAW_DAYS or not known[-1]:
+            continue
+        most = _USUAL * _ROBUST * np.median(np.abs(past[known]))
+        clipped = np.clip(past, -most, most)
+        before, after = clipped[:-1], clipped[1:]
+        if total := np.nansum(before**2):
+            share = np.nansum(before * after) / total
+            carried[day] = min(max(share, 0.0), _MOST_CARRIED) * clipped[-1]
+    return carried
+
+
 def _forecast(expected: float, error: float, past: NDArray[np.float64]) -> DayForecast | None:
     sizes = np.abs(past[-LAW_DAYS:])
     sizes = sizes[np.isfinite(sizes)]
     if sizes.size < MIN_LAW_DAYS or not np.isfinite(error):
         return None
-    middle = float(np.median(sizes))
-    degrees = min(_degrees(sizes, middle), max(_OF_MEDIAN * sizes.size, _DEGREES[-1]))
-    return DayForecast(
-        float(expected), float(error), middle / float(stats.t.ppf(0.75, degrees)), degrees
-    )
+    spread, degrees = _law(sizes)
+    return DayForecast(float(expected), float(error), spread, degrees)
 
 
-def _degrees(sizes: NDArray[np.float64], middle: float) -> float:
-    """Return Student's degrees of freedom whose tail, against its middle, is that of the sizes."""
-    if middle == 0:
-        return float(_DEGREES[0])
-    ordinary = sizes[sizes < _EVENT * middle * 1.4826]
-    tail = float(np.quantile(ordinary, _TAIL)) / middle
-    return float(_DEGREES[np.abs(_TAILS - tail).argmin()])
+def _law(sizes: NDArray[np.float64]) -> tuple[float, float]:
+    """Return spread and degrees of freedom of the Student's t that errors are likeliest under."""
+    robust = _ROBUST * float(np.median(sizes))
+    if robust == 0:
+        return 0.0, float(_DEGREES[0])
+    ordinary = sizes[sizes < _EVENT * robust] / robust
+    scaled = ordinary[None, None, :] / _SPREADS[None, :, None]
+    likelihood = stats.t.logpdf(scaled, _DEGREES[:, None, None]).sum(axis=2)
+    likelihood -= ordinary.size * np.log(_SPREADS)
+    tail, spread = np.unravel_index(likelihood.argmax(), likelihood.shape)
+    most = max(_OF_MEDIAN * sizes.size, _DEGREES[-1])
+    return robust * float(_SPREADS[spread]), float(min(_DEGREES[tail], most))
