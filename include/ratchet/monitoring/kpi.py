@@ -65,10 +65,15 @@ def watch_kpis(spec: Spec, window: Window, settings: Settings) -> list[Signal]:
         If nothing is published.
     """
     found: list[Signal] = []
-    for name, kpi in spec.kpis.items():
-        days = _final_days(spec, kpi, window)
+    judged = {
+        name: days for name, kpi in spec.kpis.items() if (days := _final_days(spec, kpi, window))
+    }
+    tables = _read_all(spec, judged, settings)
+    for name, days in judged.items():
+        kpi, table = spec.kpis[name], tables[name]
         try:
-            table = _read(name, kpi, days, spec, settings) if days else pd.DataFrame()
+            if isinstance(table, EvidenceError):
+                raise table
             if begun := _begun(days, table):
                 found += _judge(_series(name, kpi, table, begun), begun, window, spec)
         except EvidenceError as error:
@@ -123,25 +128,56 @@ def _midnight(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
-def _read(name: str, kpi: Kpi, days: list[date], spec: Spec, settings: Settings) -> pd.DataFrame:
-    """Return value and units of each published day up to the last of some, and of their past."""
+def _read_all(
+    spec: Spec, judged: dict[str, list[date]], settings: Settings
+) -> dict[str, pd.DataFrame | EvidenceError]:
+    """Return the days of each KPI, or why there are none; marts are computed once for all of it."""
+    found: dict[str, pd.DataFrame | EvidenceError] = {}
+    by_mart: dict[tuple[str, str], list[str]] = {}
+    for name in judged:
+        by_mart.setdefault((spec.kpis[name].table, spec.kpis[name].date), []).append(name)
+    for names in by_mart.values():
+        try:
+            found |= _read(names, judged, spec, settings)
+        except EvidenceError:  # of one of them: which one, each tells by itself
+            for name in names:
+                try:
+                    found |= _read([name], judged, spec, settings)
+                except EvidenceError as error:
+                    found[name] = error
+    return found
+
+
+def _read(
+    names: list[str], judged: dict[str, list[date]], spec: Spec, settings: Settings
+) -> dict[str, pd.DataFrame]:
+    """Return value and units of each published day of KPIs of one mart, and of their past."""
     from ratchet.warehouse import read_published
 
+    kpi = spec.kpis[names[0]]
+    values = ", ".join(
+        f'({_sql(spec.kpis[n])})::double as "{n}", '
+        f'sum({spec.kpis[n].rows})::double as "rows of {n}"'
+        for n in names
+    )
     query = f"""
-        select {kpi.date}::timestamp as day, ({_sql(kpi)})::double as "value",
-            sum({kpi.rows})::double as "rows"
+        select {kpi.date}::timestamp as day, {values}
         from gold.{kpi.table}
         where {kpi.date} between ? and ?
         group by all
         order by all"""  # noqa: S608 - names come from the spec, which allows only [a-z0-9_]
+    bounds = [min(judged[n][0] for n in names) - PAST, max(judged[n][-1] for n in names)]
     try:
-        return read_published(spec, settings, query, [days[0] - PAST, days[-1]]).set_index("day")
+        table = read_published(spec, settings, query, bounds).set_index("day")
     except (duckdb.CatalogException, duckdb.BinderException) as error:
         said = str(error).splitlines()[0].partition(": ")[2]
         raise EvidenceError(
-            f"gold.{kpi.table} is not published as kpis.{name} reads it ({said}); build and "
-            f"publish the table, or correct kpis.{name}"
+            f"gold.{kpi.table} is not published as kpis.{names[0]} reads it ({said}); build and "
+            f"publish the table, or correct kpis.{names[0]}"
         ) from error
+    return {
+        name: table[[name, f"rows of {name}"]].set_axis(["value", "rows"], axis=1) for name in names
+    }
 
 
 def _sql(kpi: Kpi) -> str:
