@@ -46,7 +46,8 @@ from ratchet.registry import promote, register
 from ratchet.serving import score
 from ratchet.settings import Settings
 from ratchet.spec import Spec
-from ratchet.spec.alerts import Alerts
+from ratchet.spec.alerts import Alerts, Owners
+from ratchet.spec.owner import Owner
 from ratchet.statistics import wilson_interval
 from ratchet.training import train
 from ratchet.warehouse import Layer, build, publish, take_snapshot
@@ -87,6 +88,22 @@ def simulate(years: int, runs: int) -> list[str]:
     return faults
 
 
+def with_owners(spec: Spec) -> Spec:
+    """Give feeds, KPIs, concept and service owners of their own, to see who is told of what."""
+
+    def owned(name: str) -> dict[str, Owner]:
+        return {"owner": Owner(name=name, email=f"{name}@ratchet.example")}
+
+    owners = {role: owned(role)["owner"] for role in ("concept", "service")}
+    return spec.model_copy(
+        update={
+            "feeds": {n: feed.model_copy(update=owned(n)) for n, feed in spec.feeds.items()},
+            "kpis": {n: kpi.model_copy(update=owned(n)) for n, kpi in spec.kpis.items()},
+            "alerts": spec.alerts.model_copy(update={"owners": Owners(**owners)}),
+        }
+    )
+
+
 def first_champion(spec: Spec, window: Window, settings: Settings) -> None:
     """Train, judge and promote the first model, as the loop does."""
     snapshot_id = take_snapshot(spec, window, settings).id
@@ -115,6 +132,7 @@ def flights(home: Path, weeks: int) -> list[str]:
     All weeks are built at once; each is scored, checked and monitored by itself.
     """
     spec, settings = prepare(home)
+    spec = with_owners(spec)
     first, *later = islice(windows(spec), weeks + 1)
     for window in (first, *later):
         land(spec, window, settings, "benchmark")
@@ -151,13 +169,13 @@ def flights(home: Path, weeks: int) -> list[str]:
 
 
 def plant(spec: Spec, window: Window, settings: Settings) -> list[str]:
-    """Plant each fault in a copy of the last window; return those that are not one incident."""
+    """Plant each fault in a copy of the last window; return those not told once, to their owner."""
     known = {i.fingerprint for i in all_incidents(spec, settings) if i.is_open}
     print(
         f"| planted in {window} | incidents | severity | owner | silenced |\n|---|---|---|---|---|"
     )
     faults = []
-    for name, (fingerprint, spoil) in PLANTS.items():
+    for name, (fingerprint, owner, spoil) in PLANTS.items():
         with tempfile.TemporaryDirectory(dir=settings.home) as folder:
             copy = replace(settings, home=Path(folder))
             shutil.copytree(settings.home / "lake", copy.home / "lake")
@@ -170,8 +188,9 @@ def plant(spec: Spec, window: Window, settings: Settings) -> list[str]:
                 f"{len(i.silenced)} |",
                 flush=True,
             )
-        if [i.fingerprint for i in new] != [fingerprint]:
-            faults.append(f"{name}: {[i.fingerprint for i in new]} instead of {fingerprint}")
+        told = [(i.fingerprint, i.owner_name) for i in new]
+        if told != [(fingerprint, owner)]:
+            faults.append(f"{name}: {told} instead of {fingerprint} to {owner}")
     return faults
 
 
@@ -229,7 +248,12 @@ def new_segment(spec: Spec, window: Window, settings: Settings) -> list[Incident
                 """
             )
             Path(f"{path}.new").replace(path)
+    for layer in get_args(Layer):
+        build(spec, window, layer, settings, "benchmark")
     check_feeds(spec, window, settings)
+    check_segments(spec, window, settings)
+    publish(spec, window, settings)
+    score(spec, window, settings)
     return monitor(spec, window, settings)
 
 
@@ -269,13 +293,13 @@ def latency(spec: Spec, window: Window, settings: Settings) -> list[Incident]:
 
 Spoil = Callable[[Spec, Window, Settings], Sequence[Incident]]
 
-PLANTS: dict[str, tuple[str, Spoil]] = {
-    "dead feed": ("data:weather", dead_feed),
-    "unit change": ("data:weather", unit_change),
-    "new segment": ("drift:schedules", new_segment),
-    "concept change": ("concept:flights", concept_change),
-    "KPI doubled": ("kpi:flights", doubled_kpi),
-    "latency": ("service:scoring", latency),
+PLANTS: dict[str, tuple[str, str, Spoil]] = {  # with the incident, and whose it is
+    "dead feed": ("data:weather", "weather", dead_feed),
+    "unit change": ("data:weather", "weather", unit_change),
+    "new segment": ("segment:carrier=ZZ", "schedules", new_segment),
+    "concept change": ("concept:flights", "concept", concept_change),
+    "KPI doubled": ("kpi:flights", "flights", doubled_kpi),
+    "latency": ("service:scoring", "service", latency),
 }
 
 

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from ratchet.incidents.evidence import Evidence, Seen
+from ratchet.incidents.evidence import Evidence, Seen, levels_of
 from ratchet.lineage import Graph
 from ratchet.monitoring import Signal
 from ratchet.spec import Spec
@@ -96,6 +96,23 @@ def fault(check: str, feed: str, column: str | None = None, **changes: object) -
             **changes,
         },
     )
+
+
+def changed(segment: str, table: str = "schedules", **changes: object) -> Evidence:
+    """Return the news of a segment that appeared in a feed, or in gold."""
+    columns = [level.partition("=")[0] for level in levels_of(segment)]
+    source = "data.segment_appeared"
+    plain = {
+        "kind": "news",
+        "name": f"{source}:{table}[{segment}]",
+        "family": "segment",
+        "segment": segment,
+        "leaves": frozenset((table, column) for column in columns),
+        "home": table,
+        "severity": "ticket",
+        "text": f"{table}, {segment}: 7000 rows, the first in its history; ask who sends it.",
+    }
+    return evidence(source, table, **{**plain, **changes})
 
 
 def drift(feature: str, feed: str, rule: str = "feature_drift.ks", **changes: object) -> Evidence:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
@@ -29,6 +30,7 @@ Leaf = tuple[str, str]
 Kind = Literal["fault", "news", "finding"]
 
 NONE: frozenset[Leaf] = frozenset()
+SEGMENT = "segment"  # the family of what tells of a segment that is new, or gone
 _OF_FEATURES = ("staleness", "fallback", "volume")  # rules of service that a feed may be behind
 
 
@@ -36,7 +38,8 @@ class Evidence(BaseModel):
     """One thing that is wrong in a window.
 
     A `fault` keeps data from being used, `news` is what a check found that the spec declares a
-    warning, and a `finding` is what monitoring judged. `source` is the rule that found it. `leaves`
+    warning, and a `finding` is what monitoring judged. `source` is the rule that found it. News of
+    the family "segment" tells of one that is new, or gone, as it had rows in every period. `leaves`
     are the columns of feeds that it goes back to, by lineage, and `home` the feed that says most of
     it, or the use case. `weight` orders evidence of the same severity: how many times its limit the
     departure is.
@@ -73,6 +76,22 @@ class Evidence(BaseModel):
     def place(self) -> str:
         """Subject, with the column if it is of one."""
         return f"{self.subject}.{self.column}" if self.column else self.subject
+
+    @property
+    def levels(self) -> frozenset[str]:
+        """What makes its segment, each as `column=level`."""
+        return frozenset(levels_of(self.segment))
+
+
+def levels_of(segment: str | None) -> list[str]:
+    """Return what makes a segment, each as `column=level`.
+
+    Examples
+    --------
+    >>> levels_of("carrier=UA, city=Portland, OR")
+    ['carrier=UA', 'city=Portland, OR']
+    """
+    return re.split(r", (?=\w+=)", segment) if segment else []
 
 
 class Seen(BaseModel):
@@ -208,24 +227,33 @@ def _is_stopped(spec: Spec, window: Window, settings: Settings) -> bool:
 
 def _of_fault(fault: Fault, spec: Spec, lineage: Lineage, stopped: Severity) -> Evidence:
     blocks = spec.quality.blocks(fault.check, fault.name)
+    is_change = fault.state in ("appeared", "disappeared") and not blocks
+    columns: tuple[str | None, ...] = (fault.column,)
+    if is_change:
+        columns = tuple(level.partition("=")[0] for level in levels_of(fault.segment))
     # a run that is late tells of no data
-    leaves = lineage.leaves(fault.subject, fault.column) if fault.subject != spec.name else NONE
+    of_data = columns if fault.subject != spec.name else ()
+    leaves = NONE.union(*(lineage.leaves(fault.subject, column) for column in of_data))
     home = lineage.home(leaves)
+    # what is new in gold follows from a feed, and a few rows are nobody's work
+    is_large = max(fault.rows, fault.expected or 0) >= spec.quality.min_segment_rows
+    is_cause = is_change and is_large and fault.subject in spec.feeds
     return Evidence(
         kind="fault" if blocks else "news",
         name=fault.name,
         source=f"data.{fault.check}",
-        family="data",
+        family=SEGMENT if is_change else "data",
         subject=fault.subject,
         column=fault.column,
         segment=fault.segment,
         leaves=leaves,
         home=home,
         owner=spec.owner_of(home) if home in spec.feeds else spec.owner,
-        severity=stopped if blocks else "digest",
+        severity=stopped if blocks else "ticket" if is_cause else "digest",
         rows=fault.rows,
         value=fault.observed,
         threshold=fault.expected,
+        unit="rows" if is_change else None,
         text=fault.text,
     )
 

@@ -10,12 +10,12 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, FiniteFloat
 
 from ratchet.decision import Decision
-from ratchet.incidents.evidence import Evidence, Seen
+from ratchet.incidents.evidence import SEGMENT, Evidence, Seen, levels_of
 from ratchet.spec import Spec
 from ratchet.spec.alerts import Severity
 from ratchet.window import Window
 
-Cause = Literal["data", "concept", "drift", "kpi", "service"]
+Cause = Literal["data", "segment", "concept", "drift", "kpi", "service"]
 LastGood = Callable[[Evidence], str | None]
 
 RANK: dict[Severity | None, int] = {None: 0, "digest": 1, "ticket": 2, "page": 3}
@@ -23,6 +23,7 @@ RECOVERY = "recovery"  # who resolved what did not come back
 
 _GAP = "estimate.gap"  # the one rule that tells harder days from features that mean something else
 _MODEL = ("performance", "estimate")
+_OF_COLUMN = (SEGMENT, "feature_drift")  # what a column's levels show beside its feed
 _WHOLE = (*_MODEL, "prediction_drift", "label_drift", "multivariate_drift")  # of no single feature
 
 
@@ -30,12 +31,13 @@ class Incident(BaseModel):
     """One cause, and all that it makes wrong, as it stood at the end of `window`.
 
     `subjects` are what is wrong itself: feeds, `feed.column`, tables, KPIs, services. `columns` are
-    those of feeds that are broken, as `feed.column`; only of data. `evidence` names what showed it,
-    `silenced` what follows from it and is told with it, and `rules` what found it. `windows` are
-    those in which there was evidence; `quiet` counts those since in which it was looked for and not
-    found. `last_good` is the last window before in which the leading evidence was looked at and
-    right; `lead` to `text` tell of that evidence, in the last window that had any. `told` is how
-    urgently people were told, since it was opened or opened again.
+    those of feeds that are broken, or name the segment, as `feed.column`; there are none of other
+    causes. `evidence` names what showed it, `silenced` what follows from it and is told with it,
+    and `rules` what found it. `windows` are those in which there was evidence; `quiet` counts those
+    since in which it was looked for and not found. `last_good` is the last window before in which
+    the leading evidence was looked at and right; `lead` to `text` tell of that evidence, in the
+    last window that had any. `told` is how urgently people were told, since it was opened or opened
+    again.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -90,6 +92,8 @@ def group(seen: Seen, open_before: Iterable[Incident], spec: Spec) -> list[Group
     """Sort all that is wrong in a window by its cause.
 
     A broken feed explains whatever goes back to it, a broken column what goes back to that column.
+    A segment that is new, or gone, explains its parts, and drift of what is read of its columns
+    alone.
     Otherwise a model that costs other than its answers let one expect, or does worse where nobody
     can tell what to expect, is a concept change, whatever else moved with it. What moved without
     any of that is drift, by the feed that it comes from, and so is a cost that was to be expected.
@@ -114,6 +118,11 @@ def group(seen: Seen, open_before: Iterable[Incident], spec: Spec) -> list[Group
             silenced.setdefault(parent, []).append(evidence)
         else:
             rest.append(evidence)
+    changed = _segments(rest, known, spec)
+    for evidence in (e for e in rest if e.name in changed):
+        fingerprint, is_itself = changed[evidence.name]
+        (own if is_itself else silenced).setdefault(fingerprint, []).append(evidence)
+    rest = [evidence for evidence in rest if evidence.name not in changed]
     concept = f"concept:{spec.name}"
     gaps = {e.name for e in rest if e.family in _MODEL and _is_gap(e, seen)}
     is_concept = concept in known or bool(gaps)
@@ -151,6 +160,39 @@ def _of_fault(fault: Evidence, broken: Mapping[str, set[str]], spec: Spec) -> st
         return f"data:{fault.home}"
     hit = (f for f, columns in broken.items() if not columns.isdisjoint(_columns(fault)))
     return next(hit, f"data:{fault.subject}")
+
+
+def _segments(
+    evidence: Sequence[Evidence], known: Mapping[str, Incident], spec: Spec
+) -> dict[str, tuple[str, bool]]:
+    """Return the cause of what a segment explains which is new, or gone; and whether it is that.
+
+    The widest segments come first: an airline new at one airport may be new altogether.
+    """
+    columns = {f: set(i.columns) for f, i in known.items() if i.cause == SEGMENT}
+    told = [e for e in evidence if e.family == SEGMENT and e.severity == "ticket"]
+    found: dict[str, tuple[str, bool]] = {}
+    for each in [*sorted(told, key=lambda e: (len(e.levels), e.name)), *evidence]:
+        own, is_change = _columns(each), each.family == SEGMENT and each.subject in spec.feeds
+        is_of_column = each.family in _OF_COLUMN and not is_change
+        causes = [
+            fingerprint
+            for fingerprint, of_cause in columns.items()
+            if (each.kind == "news" and _levels(fingerprint) <= each.levels)
+            or (is_of_column and own and own <= of_cause)
+        ]
+        if each in told:
+            causes.append(f"{SEGMENT}:{each.segment}")
+        if causes:
+            is_itself = is_change and each.levels == _levels(causes[0])
+            found[each.name] = causes[0], is_itself
+            if is_itself:
+                columns.setdefault(causes[0], set()).update(own)
+    return found
+
+
+def _levels(fingerprint: str) -> frozenset[str]:
+    return frozenset(levels_of(fingerprint.partition(":")[2]))
 
 
 def _drifts(
@@ -267,7 +309,7 @@ def _seen_again(
             cause=cause,
             severity="digest",
             is_verify=is_verify,
-            title=_title(cause, found.fingerprint.partition(":")[2], is_verify=is_verify),
+            title=_title(cause, found.fingerprint.partition(":")[2], lead, is_verify=is_verify),
             owner_name=lead.owner.name,
             owner_email=lead.owner.email,
             last_good=last_good(lead),
@@ -283,7 +325,8 @@ def _seen_again(
             "reason": None,
             "told": None,
         }
-    columns = {c for e in own for c in _columns(e)} if incident.cause == "data" else set()
+    has_columns = incident.cause in ("data", SEGMENT)
+    columns = {c for e in own for c in _columns(e)} if has_columns else set()
     return incident.model_copy(
         update={
             **told,
@@ -316,11 +359,12 @@ def _waited(incident: Incident, seen: Seen, enough: int) -> Incident:
     return incident.model_copy(update={"quiet": quiet, **(over if quiet >= enough else {})})
 
 
-def _title(cause: Cause, subject: str, *, is_verify: bool) -> str:
+def _title(cause: Cause, subject: str, lead: Evidence, *, is_verify: bool) -> str:
     if is_verify:
         return f"Verify {subject}: it moved to the good, or is counted wrong"
     titles: dict[Cause, str] = {
         "data": f"Data fault in {subject}",
+        "segment": f"Segment {subject} {lead.source.rpartition('_')[2]}, without a fault of data",
         "concept": f"Concept change: the model of {subject} no longer fits what happens",
         "drift": f"Drift in {subject}, without a fault of data",
         "kpi": f"KPI {subject} moved, without a fault of data",

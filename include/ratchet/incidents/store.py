@@ -217,7 +217,7 @@ def _write(path: Path, schema: pa.Schema, records: Iterable[BaseModel]) -> None:
 def _last_good(spec: Spec, window: Window, settings: Settings, evidence: Evidence) -> str | None:
     """Return the last window before one in which something was looked at and right."""
     lake = settings.lake(spec.name)
-    of_data = evidence.family == "data"
+    of_data = evidence.kind != "finding"
     looked = (
         lake.findings.glob("*/*.parquet")
         if of_data

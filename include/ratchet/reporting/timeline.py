@@ -18,6 +18,7 @@ COHORTS, CHAMPION, GATE = "Cohorts", "Champion", "Gate"
 RETRAINING, ROLLBACK, FINDINGS = "Retraining", "Rollback", "Findings"
 CAUSES = {
     "data": "Data",
+    "segment": "Segment",
     "concept": "Concept",
     "drift": "Drift",
     "kpi": "KPI",

@@ -47,7 +47,7 @@ def test_see_faults_block_warnings_are_news_and_what_is_accepted_is_neither(
     spec = spec.model_copy(update={"feeds": {**spec.feeds, "weather": weather}})
     findings = [
         check("unit", "weather", column="temperature_f", observed=21.0, expected=70.0),
-        check("segment_appeared", "schedules", "appeared", column="carrier", segment="carrier=VX"),
+        check("segment_volume", "schedules", segment="carrier=VX"),
         check("volume", "movements", segment="2013-02-08"),
         check("volume", "schedules", "ok"),
     ]
@@ -60,6 +60,37 @@ def test_see_faults_block_warnings_are_news_and_what_is_accepted_is_neither(
     assert (news.kind, news.home, news.severity) == ("news", "schedules", "digest")
     assert news.owner == spec.owner
     assert seen.is_checked
+
+
+@pytest.mark.parametrize(
+    ("table", "state", "rows", "expected", "severity"),
+    [
+        ("schedules", "appeared", 10, 0.0, "ticket"),
+        ("schedules", "appeared", 9, 0.0, "digest"),
+        ("schedules", "disappeared", 0, 10.0, "ticket"),
+        ("schedules", "disappeared", 0, 9.5, "digest"),
+        ("feat_flights", "appeared", 100, 0.0, "digest"),  # it is told where it enters
+    ],
+)
+def test_see_segment_that_came_or_went_is_a_ticket_if_it_has_rows_enough(
+    spec: Spec,
+    settings: Settings,
+    table: str,
+    state: str,
+    rows: int,
+    expected: float,
+    severity: str,
+):
+    assert spec.quality.min_segment_rows == 10
+    prefix = "" if table in spec.feeds else "feature_"
+    change = check(
+        f"{prefix}segment_{state}", table, state, segment="carrier=ZZ", expected=expected
+    ).model_copy(update={"rows": rows})
+    write_findings(spec, FIRST, "segments", [change], settings)
+    (found,) = see(spec, FIRST, settings).evidence
+    assert (found.kind, found.family, found.severity) == ("news", "segment", severity)
+    assert (found.leaves, found.home) == ({("schedules", "carrier")}, "schedules")
+    assert (found.threshold, found.unit) == (expected, "rows")
 
 
 def test_see_fault_that_a_person_accepted_is_none(spec: Spec, settings: Settings):

@@ -1,7 +1,7 @@
 """One cause is one incident, whatever follows from it; and when it is over."""
 
 import pytest
-from incidents_made import FIRST, drift, evidence, fault, seen, week
+from incidents_made import FIRST, changed, drift, evidence, fault, seen, week
 
 from ratchet.decision import Decision
 from ratchet.incidents import Incident
@@ -114,6 +114,77 @@ def test_step_news_alone_is_drift_by_feed_for_the_digest(spec: Spec):
         "digest",
     )
     assert only(fold(spec, seen(FIRST, news, whole))).severity == "ticket"
+
+
+def test_step_new_segment_is_told_by_name_though_drift_of_its_feed_is_open(spec: Spec):
+    """With what follows from it: its parts, the same in other tables, and drift of its column."""
+    open_drift = drift("delay_min", "schedules")
+    gold = changed("carrier=ZZ", "feat_flights", severity="digest", home="schedules")
+    gold = gold.model_copy(update={"leaves": frozenset({("schedules", "carrier")})})
+    parts = (changed("carrier=ZZ, origin=EWR"), changed("carrier=ZZ, origin=JFK", "movements"))
+    own = (changed("carrier=ZZ"), changed("carrier=ZZ", "movements"))
+    elsewhere = drift("carrier_mean_delay_min", "movements").model_copy(
+        update={"leaves": frozenset({("movements", "delay_min"), ("schedules", "carrier")})}
+    )
+    moved = drift("carrier", "schedules")
+    _, drifted, found = fold(
+        spec,
+        seen(FIRST, open_drift),
+        seen(week(1), *parts, gold, *own, moved, elsewhere, open_drift),
+    )
+    assert (found.fingerprint, found.cause, found.severity) == (
+        "segment:carrier=ZZ",
+        "segment",
+        "ticket",
+    )
+    assert found.title == "Segment carrier=ZZ appeared, without a fault of data"
+    assert found.text == changed("carrier=ZZ").text
+    assert set(found.evidence) == {e.name for e in own}
+    assert set(found.silenced) == {e.name for e in (*parts, gold, moved)}
+    assert set(found.columns) == {"schedules.carrier", "movements.carrier"}
+    assert (drifted.fingerprint, drifted.windows) == ("drift:schedules", (FIRST.key, week(1).key))
+
+
+def test_step_segment_is_a_cause_of_its_own_beside_another_and_a_concept_change(spec: Spec):
+    first, second = changed("carrier=ZZ"), changed("carrier=YY")
+    found = fold(spec, seen(FIRST, first), seen(week(1), second, COST))
+    assert [i.fingerprint for i in found] == [
+        "concept:flights",
+        "segment:carrier=YY",
+        "segment:carrier=ZZ",
+    ]
+    part = changed("carrier=XX, origin=EWR")
+    assert only(fold(spec, seen(FIRST, part))).fingerprint == "segment:carrier=XX, origin=EWR"
+
+
+def test_step_segment_of_few_rows_is_drift_and_that_of_a_broken_column_the_faults(spec: Spec):
+    few = changed("destination=BGR", severity="digest")
+    assert only(fold(spec, seen(FIRST, few))).fingerprint == "drift:schedules"
+    broken = only(
+        fold(spec, seen(FIRST, fault("code_swap", "schedules", "carrier"), changed("carrier=ZZ")))
+    )
+    assert (broken.fingerprint, broken.silenced) == (
+        "data:schedules",
+        (changed("carrier=ZZ").name,),
+    )
+
+
+def test_step_open_segment_silences_drift_of_its_column_which_is_told_once_it_is_over(spec: Spec):
+    moved = drift("carrier", "schedules")
+    more = changed("carrier=ZZ", family="data", severity="digest")
+    more = more.model_copy(
+        update={
+            "name": "segment_volume:schedules[carrier=ZZ]",
+            "leaves": frozenset(("schedules", c) for c in spec.feeds["schedules"].columns),
+        }
+    )
+    weeks = [seen(FIRST, changed("carrier=ZZ"), more), *(seen(week(n), moved) for n in (1, 2))]
+    found = only(fold(spec, *weeks))
+    assert (found.state, found.columns) == ("resolved", ("schedules.carrier",))
+    assert set(found.silenced) == {moved.name, more.name}
+    drifted, over = fold(spec, *weeks, seen(week(3), moved))
+    assert (drifted.fingerprint, drifted.windows) == ("drift:schedules", (week(3).key,))
+    assert over.fingerprint == found.fingerprint
 
 
 def test_step_kpi_that_moved_for_no_worse_is_to_be_verified(spec: Spec):
