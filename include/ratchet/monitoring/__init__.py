@@ -3,7 +3,7 @@
 from ratchet.monitoring.departures import watch_drift
 from ratchet.monitoring.drift import Drift, Pair, compare, pair_columns
 from ratchet.monitoring.labelling import export_labels, import_labels
-from ratchet.monitoring.observation import Observation, observe
+from ratchet.monitoring.observation import Observation, known_observation, observe
 from ratchet.monitoring.performance import (
     SCORED_POLICIES,
     Performance,
@@ -25,6 +25,7 @@ __all__ = [
     "compare",
     "export_labels",
     "import_labels",
+    "known_observation",
     "observe",
     "pair_columns",
     "read_signals",

@@ -14,7 +14,7 @@ from ratchet.ledger import Ledger
 from ratchet.monitoring.performance import Performance, realised, ripe_windows
 from ratchet.settings import Settings
 from ratchet.spec import Spec
-from ratchet.storage import atomic_path
+from ratchet.storage import atomic_path, write_atomic
 from ratchet.window import Window
 
 _COHORTS = pa.schema(
@@ -55,7 +55,7 @@ class Observation(BaseModel):
 
 
 def observe(spec: Spec, window: Window, settings: Settings) -> Observation:
-    """Observe a window; write `cohorts` to the lake's monitoring folder.
+    """Observe a window; write `cohorts` and what is returned to the lake's monitoring folder.
 
     A cohort of predictions is observed once at each of the spec's `monitoring.maturities`, in the
     window in which its last decision reaches that age, so a window costs the same in the first week
@@ -98,7 +98,7 @@ def observe(spec: Spec, window: Window, settings: Settings) -> Observation:
         for cohort in cohorts[spec.monitoring.label_wait_days]
         if (cohort.policy, cohort.version) == ("decision", version)
     ]
-    return Observation(
+    observation = Observation(
         use_case=spec.name,
         window=window.key,
         champion=version,
@@ -107,6 +107,21 @@ def observe(spec: Spec, window: Window, settings: Settings) -> Observation:
         last_training=last_training.key if last_training else None,
         new_labels=_new_labels(spec, window, last_training, settings),
     )
+    path = _stored(spec, window, settings)
+    write_atomic(path, observation.model_dump_json(indent=2).encode())
+    return observation
+
+
+def known_observation(spec: Spec, window: Window, settings: Settings) -> Observation:
+    """Return what `observe` said of a window last; ask it where it has said nothing yet."""
+    path = _stored(spec, window, settings)
+    if not path.exists():
+        return observe(spec, window, settings)
+    return Observation.model_validate_json(path.read_bytes())
+
+
+def _stored(spec: Spec, window: Window, settings: Settings) -> Path:
+    return settings.lake(spec.name).monitoring / "observations" / f"{window.key}.json"
 
 
 def _cohorts(spec: Spec, window: Window, settings: Settings) -> dict[float, list[Performance]]:

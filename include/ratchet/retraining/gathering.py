@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence, Set
 
 from ratchet.incidents import Finding, Incident, known_incidents, read_judged
-from ratchet.monitoring import Observation, observe
+from ratchet.monitoring import Observation, known_observation
 from ratchet.retraining.past import trainings
 from ratchet.retraining.proof import prove
 from ratchet.retraining.record import Alarm, Reason, Situation
@@ -40,7 +40,7 @@ def gather(spec: Spec, window: Window, settings: Settings) -> Situation:
     """
     from ratchet.warehouse import count_labels
 
-    observation = observe(spec, window, settings)
+    observation = known_observation(spec, window, settings)
     incidents = known_incidents(spec, window, settings)
     findings = read_judged(spec, window, settings)
     alarms = alarms_of(observation, findings, incidents, spec)

@@ -9,7 +9,7 @@ from fake_lake import WEEKS, FakeChampion, FakeLake
 from ratchet.decision import Decision
 from ratchet.errors import EvidenceError
 from ratchet.ledger import Ledger
-from ratchet.monitoring import SCORED_POLICIES, observe
+from ratchet.monitoring import SCORED_POLICIES, known_observation, observe
 from ratchet.window import Window
 
 FIRST, SECOND, THIRD = WEEKS
@@ -82,6 +82,24 @@ def test_observe_old_window_again_does_not_see_later_ones(watched: FakeLake):
     assert observe(watched.spec, FIRST, watched.settings) == before
     assert len(paths) == 1
     assert [path.read_bytes() for path in paths] == contents
+
+
+def test_known_observation_is_what_was_observed_last_and_is_observed_where_nothing_was(
+    watched: FakeLake, monkeypatch: pytest.MonkeyPatch
+):
+    for window in (FIRST, SECOND):
+        run_week(watched, window)
+    watched.happen(FIRST, [i % 4 == 0 for i in range(ROWS)])
+    first = known_observation(watched.spec, SECOND, watched.settings)
+    assert first.realised is not None
+    with monkeypatch.context() as patch:
+        patch.setattr("ratchet.monitoring.observation.observe", None)
+        assert known_observation(watched.spec, SECOND, watched.settings) == first
+    watched.outcomes.clear()  # what was published is corrected, and observed again
+    watched.happen(FIRST, [True] * ROWS)
+    again = observe(watched.spec, SECOND, watched.settings)
+    assert again != first
+    assert known_observation(watched.spec, SECOND, watched.settings) == again
 
 
 def test_observe_without_labels_writes_nulls_never_nan(watched: FakeLake):
