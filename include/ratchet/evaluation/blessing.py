@@ -18,7 +18,10 @@ from ratchet.spec import Spec
 from ratchet.storage import write_atomic
 from ratchet.training import CANDIDATE_FILE, HOLDOUT_FILE, MODEL_FILE, Candidate
 
-COMMAND = ("-c", "import gc; gc.disable(); from ratchet.evaluation.bless import main; main()")
+COMMAND = (
+    "-c",
+    "import gc; gc.disable(); import skops.io; from ratchet.evaluation.bless import main; main()",
+)
 TOLD = 300
 """Characters of what a failed process said last that are kept."""
 

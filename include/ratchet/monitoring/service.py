@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from ratchet.monitoring.signal import Signal
 from ratchet.settings import Settings
@@ -165,7 +165,7 @@ def _changes(now: Scored, past: Sequence[Scored], spec: Spec) -> Iterator[Signal
         expected = float(np.median(before))
         error = float(np.log(value / expected))
         spread = _spread(np.log(before), least)
-        limit = float(stats.t.isf(NULL_P / 2, len(past) - 1)) * spread
+        limit = float(-special.stdtrit(len(past) - 1, NULL_P / 2)) * spread
         is_up = error > 0
         return _changed(
             rule,
@@ -175,7 +175,7 @@ def _changes(now: Scored, past: Sequence[Scored], spec: Spec) -> Iterator[Signal
             effect=abs(float(np.expm1(error))),
             floor=floor if is_up else floor / (1 + floor),
             null_limit=abs(float(np.expm1(limit if is_up else -limit))),
-            p_value=float(2 * stats.t.sf(abs(error) / spread, len(past) - 1)),
+            p_value=float(2 * special.stdtr(len(past) - 1, -abs(error) / spread)),
             unit=unit,
             remedy=remedy,
         )
@@ -194,8 +194,8 @@ def _changes(now: Scored, past: Sequence[Scored], spec: Spec) -> Iterator[Signal
             expected,
             effect=max(value - expected, 0.0),  # fewer are never worse
             floor=limits.share_change,
-            null_limit=float(stats.t.isf(NULL_P, len(past) - 1)) * spread,
-            p_value=float(stats.t.sf((value - expected) / spread, len(past) - 1)),
+            null_limit=float(-special.stdtrit(len(past) - 1, NULL_P)) * spread,
+            p_value=float(special.stdtr(len(past) - 1, -(value - expected) / spread)),
             unit=_SHARE,
             remedy=_STALE,
         )

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date, timedelta
 
-import holidays
-
 NEAR_HOLIDAY = timedelta(days=3)  # a long weekend and its travel reach so far either side
 
 
@@ -35,6 +33,8 @@ def near_holidays(country: str | None, years: Iterable[int]) -> dict[date, str]:
     """
     if country is None:
         return {}
+    import holidays
+
     named = holidays.country_holidays(country, years=sorted(set(years)), language="en_US")
     reach = range(-NEAR_HOLIDAY.days, NEAR_HOLIDAY.days + 1)
     found: dict[date, str] = {}

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+from scipy import special
 from scipy.special import expit, logit
-from scipy.stats import f as fisher
-from scipy.stats import norm
 
 from ratchet.errors import EvidenceError
 from ratchet.statistics.clusters import Array, clustered_means, sum_by_cluster
@@ -133,7 +132,7 @@ def spiegelhalter(probabilities: ArrayLike, labels: ArrayLike) -> tuple[float, f
     if variance == 0:
         raise EvidenceError("all probabilities are 0, 1/2 or 1, which tells nothing; test others")
     z = float(((y - p) * (1 - 2 * p)).sum()) / variance**0.5
-    return z, 2 * float(norm.sf(abs(z)))
+    return z, 2 * float(special.ndtr(-abs(z)))
 
 
 def _checked(probabilities: ArrayLike, labels: ArrayLike) -> tuple[Array, Array]:
@@ -174,4 +173,5 @@ def _recalibrate(
         return None, None, None
     away = weights - [1.0, 0.0]
     hotelling = float(away @ np.linalg.solve(covariance, away))
-    return slope, intercept, float(fisher.sf(hotelling * (n - 2) / (2 * (n - 1)), 2, n - 2))
+    fisher = hotelling * (n - 2) / (2 * (n - 1))
+    return slope, intercept, float(special.fdtrc(2, n - 2, fisher))

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
-from scipy.stats import t as student
+from scipy import special
 
 from ratchet.errors import EvidenceError
 from ratchet.statistics.clusters import ClusterSums, clustered_means, sum_by_cluster
@@ -232,9 +232,9 @@ def conclude(
 ) -> Comparison:
     """Add interval and p-value to an estimate whose error is known."""
     degrees = math.inf if degrees_of_freedom is None else degrees_of_freedom
-    reach = float(student.ppf((1 + confidence) / 2, degrees)) * standard_error
+    reach = float(special.stdtrit(degrees, (1 + confidence) / 2)) * standard_error
     if standard_error > 0:
-        p_value = float(student.cdf((estimate - margin) / standard_error, degrees))
+        p_value = float(special.stdtr(degrees, (estimate - margin) / standard_error))
     else:
         p_value = float(estimate >= margin)
     return Comparison(

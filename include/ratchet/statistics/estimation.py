@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
-from scipy.stats import t as student
+from scipy import special
 
 from ratchet.errors import EvidenceError
 from ratchet.statistics.clusters import Array, ClusterSums, clustered_means, sum_by_cluster
@@ -335,20 +335,20 @@ def compare_levels(level: Level, base: Level) -> Gap:
     smallness = sum(v**2 / (each.clusters - 1) for v, each in parts)
     degrees = total**2 / smallness if smallness > 0 else 1.0
     error, estimate = total**0.5, level.value - base.value
-    reach = float(student.ppf(0.975, degrees)) * error
+    reach = float(special.stdtrit(degrees, 0.975)) * error
     return Gap(
         estimate=estimate,
         standard_error=error,
         low=-reach,
         high=reach,
-        limit=float(student.ppf(_RARE, degrees)) * error,
-        p_value=float(student.sf(estimate / error, degrees)) if error > 0 else 1.0,
+        limit=float(special.stdtrit(degrees, _RARE)) * error,
+        p_value=float(special.stdtr(degrees, -estimate / error)) if error > 0 else 1.0,
     )
 
 
 def reach_of(expected: Expected, dispersion: Dispersion, confidence: float) -> float:
     """Return how far from the expected value the realised one lies at most, if nothing changed."""
-    quantile = student.ppf((1 + confidence) / 2, dispersion.degrees_of_freedom)
+    quantile = special.stdtrit(dispersion.degrees_of_freedom, (1 + confidence) / 2)
     return error_of(expected, dispersion) * float(quantile)
 
 
@@ -381,7 +381,7 @@ def measure_gap(surprises: ArrayLike, expected: Expected, dispersion: Dispersion
         low=-reach,
         high=reach,
         limit=reach_of(expected, dispersion, _RARE),
-        p_value=2 * float(student.sf(abs(estimate) / error, degrees)) if error > 0 else 1.0,
+        p_value=2 * float(special.stdtr(degrees, -abs(estimate) / error)) if error > 0 else 1.0,
     )
 
 

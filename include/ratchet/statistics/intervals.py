@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import norm
+from scipy import special
 
 from ratchet.statistics.clusters import Array
 
@@ -52,7 +52,7 @@ def wilson_interval(successes: ArrayLike, trials: ArrayLike, confidence: float) 
     x, n = np.asarray(successes, dtype=np.float64), np.asarray(trials, dtype=np.float64)
     if ((x < 0) | (x > n) | (n < 1)).any():
         raise ValueError("give at least one trial, and no more successes than trials")
-    z = float(norm.ppf((1 + confidence) / 2))
+    z = float(special.ndtri((1 + confidence) / 2))
     middle = (x + z**2 / 2) / (n + z**2)
     reach = z * np.sqrt(x * (n - x) / n + z**2 / 4) / (n + z**2)
     low, high = np.clip(middle - reach, 0, 1), np.clip(middle + reach, 0, 1)

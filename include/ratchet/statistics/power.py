@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from scipy.optimize import brentq
-from scipy.stats import nct
-from scipy.stats import t as student
+from scipy import special
 
 _FAR = 50.0
 """In standard errors: no power short of 1 needs a difference as large."""
@@ -43,6 +41,7 @@ def detectable_difference(
     >>> round(detectable_difference(0.1, 27, level=0.05, power=0.9), 3)
     0.3
     """
+    from scipy.optimize import brentq
 
     def missing(shift: float) -> float:
         return power_of(shift, 1.0, degrees_of_freedom, level=level) - power
@@ -72,8 +71,10 @@ def power_of(
     >>> round(power_of(0.3, 0.1, 27, level=0.05), 2)
     0.9
     """
+    from scipy.stats import nct
+
     shift = min(difference / standard_error, _FAR)
-    critical = student.ppf(1 - level, degrees_of_freedom)
+    critical = special.stdtrit(degrees_of_freedom, 1 - level)
     return float(nct.sf(critical, degrees_of_freedom, shift))
 
 

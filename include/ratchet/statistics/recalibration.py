@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import isotonic_regression
 
 from ratchet.statistics.clusters import Array
 from ratchet.statistics.comparison import compare_by_cluster
@@ -76,6 +75,8 @@ def recalibrate(probabilities: ArrayLike, knots: Knots | None) -> Array:
 
 
 def _curve(p: Array, y: Array) -> Knots:
+    from scipy.optimize import isotonic_regression
+
     edges = np.unique(np.quantile(p, np.arange(1, _BINS) / _BINS))
     bins = np.searchsorted(edges, p, side="right")
     rows = np.bincount(bins)

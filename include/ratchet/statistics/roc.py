@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import rankdata
 
 from ratchet.errors import EvidenceError
 from ratchet.statistics.clusters import Array
@@ -153,6 +152,8 @@ def _checked(labels: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, Array]:
 
 def _placements(positive: np.ndarray, scores: Array) -> tuple[Array, Array]:
     """Return the share of negatives below each positive, and of positives above each negative."""
+    from scipy.stats import rankdata
+
     ranks = rankdata(scores, axis=1)
     among = scores[:, positive], scores[:, ~positive]
     m, n = among[0].shape[1], among[1].shape[1]

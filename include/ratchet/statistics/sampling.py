@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import t as student
+from scipy import special
 
 from ratchet.errors import EvidenceError
 
@@ -103,5 +103,5 @@ def stratified_mean(
     )
     error = float(variance) ** 0.5 / total
     degrees = sum(len(groups[name]) - 1 for name in within)
-    reach = float(student.ppf((1 + confidence) / 2, degrees)) * error
+    reach = float(special.stdtrit(degrees, (1 + confidence) / 2)) * error
     return Sampled(float(estimate), error, float(estimate) - reach, float(estimate) + reach, len(x))

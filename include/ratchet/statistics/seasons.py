@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 LEVEL_DAYS = 14  # of the level: two of each weekday, and a shift is followed once it is a week old
 WEEKS = 8  # of the same weekday: a median that three of them can't move
@@ -56,11 +56,11 @@ class DayForecast:
         """Probability of an error as large, either way, in [0, 1]."""
         if self.spread == 0:
             return float(self.error == 0)
-        return float(2 * stats.t.sf(abs(self.error) / self.spread, self.degrees))
+        return float(2 * special.stdtr(self.degrees, -abs(self.error) / self.spread))
 
     def limit(self, p: float) -> float:
         """Return the size of the error that is exceeded, either way, with probability `p`."""
-        return float(stats.t.isf(p / 2, self.degrees)) * self.spread
+        return float(-special.stdtrit(self.degrees, p / 2)) * self.spread
 
 
 def forecast_days(
@@ -169,12 +169,14 @@ def _forecast(expected: float, error: float, past: NDArray[np.float64]) -> DayFo
 
 def _law(sizes: NDArray[np.float64]) -> tuple[float, float]:
     """Return spread and degrees of freedom of the Student's t that errors are likeliest under."""
+    from scipy.stats import t as student
+
     robust = _ROBUST * float(np.median(sizes))
     if robust == 0:
         return 0.0, float(_DEGREES[0])
     ordinary = sizes[sizes < _EVENT * robust] / robust
     scaled = ordinary[None, None, :] / _SPREADS[None, :, None]
-    likelihood = stats.t.logpdf(scaled, _DEGREES[:, None, None]).sum(axis=2)
+    likelihood = student.logpdf(scaled, _DEGREES[:, None, None]).sum(axis=2)
     likelihood -= ordinary.size * np.log(_SPREADS)
     tail, spread = np.unravel_index(likelihood.argmax(), likelihood.shape)
     most = max(_OF_MEDIAN * sizes.size, _DEGREES[-1])

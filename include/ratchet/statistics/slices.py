@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
-from scipy.stats import t as student
+from scipy import special
 
 from ratchet.statistics.clusters import Array, clustered_means, sum_by_cluster
 from ratchet.statistics.multiplicity import holm
@@ -200,4 +200,6 @@ def shrink(estimates: ArrayLike, errors: ArrayLike, towards: float) -> Array:
 def _worse(excess: Array, error: Array, degrees: Array) -> Array:
     exact = error == 0
     t = np.divide(excess, error, out=np.zeros_like(excess), where=~exact)
-    return np.where(exact, np.where(excess > 0, 0.0, 1.0), student.sf(t, np.maximum(degrees, 1)))
+    return np.where(
+        exact, np.where(excess > 0, 0.0, 1.0), special.stdtr(np.maximum(degrees, 1), -t)
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 _SPREAD = 1.4826  # median absolute deviation of a normal law to its standard deviation
 
@@ -16,4 +16,4 @@ def robust_spread(values: NDArray[np.float64]) -> float:
 
 def t_limit(p: float, degrees: int) -> float:
     """Return how many standard deviations a Student variable exceeds, either way, in `p`."""
-    return float(stats.t.isf(p / 2, degrees))
+    return float(-special.stdtrit(degrees, p / 2))

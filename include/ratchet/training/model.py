@@ -8,9 +8,6 @@ from io import BytesIO
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-import skops.io
-from skops.io.exceptions import UntrustedTypesFoundException
-
 from ratchet.errors import ReleaseError, TrainingError
 
 TRUSTED_TYPES = (
@@ -40,6 +37,8 @@ def dump_model(model: Any, trusted: Sequence[str] = ()) -> bytes:
     TrainingError
         If it holds another one, so that nobody could read it.
     """
+    import skops.io
+
     names: dict[str, str] = {}
     content = skops.io.dumps(model)
     found = set(skops.io.get_untrusted_types(data=content)) - {*TRUSTED_TYPES, *trusted}
@@ -78,6 +77,9 @@ def load_model(content: bytes, trusted: Sequence[str] = ()) -> Any:
     ReleaseError
         If the bytes are not a model, or hold a type that is not trusted.
     """
+    import skops.io
+    from skops.io.exceptions import UntrustedTypesFoundException
+
     try:
         return skops.io.loads(content, trusted=[*TRUSTED_TYPES, *trusted])
     except UntrustedTypesFoundException as error:
