@@ -157,7 +157,7 @@ def run_plain(home: Path) -> Measured:
 
 def run_ours(home: Path) -> Measured:
     """Count all columns in the profile's bins, and take every measure with its limit."""
-    from ratchet.monitoring.drift import pair_columns
+    from ratchet.monitoring.drift import keep_little, pair_columns
     from ratchet.training import Numeric, Profile
 
     libraries = peak_mb()
@@ -165,6 +165,7 @@ def run_ours(home: Path) -> Measured:
     profile = Profile.model_validate_json((home / "profile.json").read_bytes())
     loaded = time.process_time()
     with open_rows(home, "now") as connection:
+        keep_little(connection, len(profile.features))
         pairs = pair_columns(connection, "rows_of", profile.features, 7.0)
     counted = time.process_time()
     found: dict[str, dict[str, float]] = {}

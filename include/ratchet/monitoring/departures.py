@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from ratchet.monitoring.domains import MIN_DAYS, tell_apart
-from ratchet.monitoring.drift import Counts, Pair, pair_columns
+from ratchet.monitoring.drift import Counts, Pair, keep_little, pair_columns
 from ratchet.monitoring.signal import Family, Signal
 from ratchet.settings import Settings
 from ratchet.spec import Spec
@@ -102,13 +102,13 @@ def watch_drift(spec: Spec, window: Window, settings: Settings) -> list[Signal]:
     if champion is None or not path.exists():
         return []
     with open_published(spec, settings) as connection:
+        keep_little(connection, len(champion.profile.features))
         rows = decided_in(champion.spec, window)
         scene = _Scene(spec, window, _reference(champion))
         found = measure_features(scene, connection, rows, champion.profile)
         found += _answers(scene, connection, path, champion.profile)
-        found += _labels(scene, champion, settings)
         found += _together(scene, connection, rows, champion.sample)
-    return found
+    return [*found, *_labels(scene, champion, settings)]
 
 
 def _reference(champion: Release) -> str:
