@@ -101,13 +101,21 @@ def watch_drift(spec: Spec, window: Window, settings: Settings) -> list[Signal]:
     path = settings.lake(spec.name).predictions / f"{window.key}.parquet"
     if champion is None or not path.exists():
         return []
-    with open_published(spec, settings) as connection:
-        keep_little(connection, len(champion.profile.features))
-        rows = decided_in(champion.spec, window)
-        scene = _Scene(spec, window, _reference(champion))
+    rows = decided_in(champion.spec, window)
+    scene = _Scene(spec, window, _reference(champion))
+
+    def measure(connection: duckdb.DuckDBPyConnection) -> list[Signal]:
         found = measure_features(scene, connection, rows, champion.profile)
         found += _answers(scene, connection, path, champion.profile)
-        found += _together(scene, connection, rows, champion.sample)
+        return [*found, *_together(scene, connection, rows, champion.sample)]
+
+    try:
+        with open_published(spec, settings) as connection:
+            keep_little(connection, len(champion.profile.features))
+            found = measure(connection)
+    except duckdb.OutOfMemoryException:  # long texts, or a view that joins what it reads
+        with open_published(spec, settings) as connection:
+            found = measure(connection)
     return [*found, *_labels(scene, champion, settings)]
 
 

@@ -2,12 +2,14 @@
 
 from types import SimpleNamespace
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
 from model_lake import FIRST, SECOND, THIRD, ModelLake
 
 from ratchet.monitoring import Signal, watch_drift
+from ratchet.monitoring.departures import measure_features
 from ratchet.training import build_profile, sample_reference
 
 WEEK = 420  # flights
@@ -70,6 +72,25 @@ def test_watch_drift_unchanged_week_is_measured_and_silent(lake: ModelLake):
     assert {s.segment for s in told} == {None, "origin=EWR", "origin=JFK", "origin=LGA"}
     assert len({signal.name for signal in told}) == len(told)
     assert found(told) == set()
+
+
+def test_watch_drift_that_needs_more_memory_takes_it(lake: ModelLake, monkeypatch):
+    usual = signals(lake, TREND)
+    limits = []
+
+    def measure(scene, connection, *arguments):
+        (limit,) = connection.execute("select current_setting('memory_limit')").fetchone()
+        limits.append(limit)
+        return measure_features(scene, connection, *arguments)
+
+    def keep_nothing(connection: duckdb.DuckDBPyConnection, columns: int) -> None:
+        connection.execute("set memory_limit = '1MB'")
+
+    monkeypatch.setattr("ratchet.monitoring.departures.measure_features", measure)
+    monkeypatch.setattr("ratchet.monitoring.departures.keep_little", keep_nothing)
+    assert watch_drift(lake.spec, THIRD, lake.settings) == usual
+    little, much = limits  # the first did not do
+    assert little != much
 
 
 def test_watch_drift_planted_changes_are_found_at_their_columns(lake: ModelLake):
