@@ -18,7 +18,7 @@ from ratchet.spec import Spec
 from ratchet.storage import write_atomic
 from ratchet.training import CANDIDATE_FILE, HOLDOUT_FILE, MODEL_FILE, Candidate
 
-COMMAND = (
+COMMAND = (  # like `-m ratchet.evaluation.bless`, but no garbage is looked for among imports
     "-c",
     "import gc; gc.disable(); import skops.io; from ratchet.evaluation.bless import main; main()",
 )

@@ -19,7 +19,7 @@ from scipy import special
 from ratchet.monitoring.signal import Signal
 from ratchet.settings import Settings
 from ratchet.spec import Spec
-from ratchet.statistics import robust_spread
+from ratchet.statistics import robust_spread, t_limit
 from ratchet.window import Window
 
 SUBJECT = "scoring"
@@ -165,7 +165,7 @@ def _changes(now: Scored, past: Sequence[Scored], spec: Spec) -> Iterator[Signal
         expected = float(np.median(before))
         error = float(np.log(value / expected))
         spread = _spread(np.log(before), least)
-        limit = float(-special.stdtrit(len(past) - 1, NULL_P / 2)) * spread
+        limit = t_limit(NULL_P, len(past) - 1) * spread
         is_up = error > 0
         return _changed(
             rule,

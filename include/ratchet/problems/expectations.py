@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
+from ratchet.spec.checks import MATURE_DAYS
 from ratchet.statistics import Dispersion, Level, measure_dispersion, measure_level
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def learn_expectations(
     Expectations or None
         None where answers tell nothing of their errors, or fewer than two days have rows.
     """
-    if decided["day"].nunique() < 2:
+    if decided["day"].nunique() < MATURE_DAYS:
         return None
     learned = problem.learn(decided, decided["day"])
     if learned is None:

@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from ratchet.statistics.spread import ROBUST, t_limit
+
 LEVEL_DAYS = 14  # of the level: two of each weekday, and a shift is followed once it is a week old
 WEEKS = 8  # of the same weekday: a median that three of them can't move
 LAW_DAYS = (
@@ -30,7 +32,6 @@ _USUAL = 2.0  # robust spreads: what goes beyond is not carried on to the day af
 _MOST_CARRIED = 0.8  # more would be a level that wanders, which the level's median follows
 _DEGREES = np.array([30.0, 15.0, 10.0, 8.0, 6.0, 5.0, 4.0, 3.0])  # 30 is as good as normal
 _SPREADS = np.exp(np.linspace(-0.5, 0.5, 21))  # of the robust one: in steps of 5 %
-_ROBUST = 1.4826  # standard deviations of a normal law in its median absolute deviation
 _OF_MEDIAN = 0.37  # what a median absolute deviation makes of a sample: its efficiency
 
 
@@ -60,7 +61,7 @@ class DayForecast:
 
     def limit(self, p: float) -> float:
         """Return the size of the error that is exceeded, either way, with probability `p`."""
-        return float(-special.stdtrit(self.degrees, p / 2)) * self.spread
+        return t_limit(p, self.degrees) * self.spread
 
 
 def forecast_days(
@@ -149,7 +150,7 @@ def _carried(errors: NDArray[np.float64]) -> NDArray[np.float64]:
         known = np.isfinite(past)
         if known.sum() < MIN_LAW_DAYS or not known[-1]:
             continue
-        most = _USUAL * _ROBUST * np.median(np.abs(past[known]))
+        most = _USUAL * ROBUST * np.median(np.abs(past[known]))
         clipped = np.clip(past, -most, most)
         before, after = clipped[:-1], clipped[1:]
         if total := np.nansum(before**2):
@@ -171,7 +172,7 @@ def _law(sizes: NDArray[np.float64]) -> tuple[float, float]:
     """Return spread and degrees of freedom of the Student's t that errors are likeliest under."""
     from scipy.stats import t as student
 
-    robust = _ROBUST * float(np.median(sizes))
+    robust = ROBUST * float(np.median(sizes))
     if robust == 0:
         return 0.0, float(_DEGREES[0])
     ordinary = sizes[sizes < _EVENT * robust] / robust
