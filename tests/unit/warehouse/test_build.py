@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ from three_weeks import BASE, LATER, LAYERS, build_all
 from ratchet.errors import BuildError
 from ratchet.ledger import Ledger
 from ratchet.quality import Finding, write_findings
-from ratchet.warehouse import BuildReport, build, open_blocks, publish, unblock
+from ratchet.warehouse import BuildReport, build, invocation, open_blocks, publish, unblock
 from ratchet.window import Window
 
 LAST = LATER[-1]
@@ -31,6 +32,42 @@ def test_build_leaves_no_lock_and_no_environment(three_weeks):
     warehouse = str(three_weeks.lake("flights").warehouse)
     subprocess.run([sys.executable, "-c", code, warehouse], check=True)
     assert "RATCHET_WAREHOUSE" not in os.environ
+
+
+def test_log_of_a_build_names_each_model_and_shows_no_query(three_weeks, flights_spec):
+    folder = three_weeks.lake("flights").work(LAST) / "dbt" / "gold"
+    log = (folder / "dbt.log").read_text()
+    assert "START sql view model gold.mon_signals" in log
+    assert "Completed successfully" in log
+    assert "create or replace view" not in log
+    assert "\x1b" not in log
+
+
+def test_view_takes_the_place_of_a_table_and_then_of_itself(copy, flights_spec):
+    warehouse = copy.lake("flights").warehouse
+    query = "select view_name from duckdb_views() where view_name = 'mon_signals'"
+    with duckdb.connect(warehouse) as connection:
+        connection.execute("drop view gold.mon_signals")
+        connection.execute("create table gold.mon_signals as select 1 as number")
+    for _ in range(2):
+        build(flights_spec, LAST, "gold", copy, "run")
+        with duckdb.connect(warehouse, read_only=True) as connection:
+            assert connection.execute(query).fetchall() == [("mon_signals",)]
+            assert "number" not in connection.execute("from gold.mon_signals").df().columns
+
+
+def test_view_that_breaks_its_contract_is_not_built(copy, flights_spec, tmp_path, monkeypatch):
+    project = tmp_path / "dbt_project"
+    shutil.copytree(invocation.DBT_PROJECT, project)
+    model = project / "models/gold/_shared/mon_failed_rows.sql"
+    model.write_text(model.read_text().replace("select", "select 1 as not_agreed,", 1))
+    monkeypatch.setattr(invocation, "DBT_PROJECT", project)
+    with pytest.raises(
+        BuildError, match=r"mon_failed_rows .* has an enforced contract that failed"
+    ):
+        build(flights_spec, LAST, "gold", copy, "run")
+    with duckdb.connect(copy.lake("flights").warehouse, read_only=True) as connection:
+        assert "not_agreed" not in connection.execute("from gold.mon_failed_rows").df().columns
 
 
 def test_build_of_a_window_that_has_not_landed_is_refused(three_weeks, flights_spec):
