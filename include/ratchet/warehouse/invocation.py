@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 import tempfile
@@ -112,29 +111,31 @@ def warm() -> None:
 def _invoke(arguments: list[str], warehouse: Path, target: Path) -> Any:
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
+    from dbt_common.events.event_manager_client import cleanup_event_logger
 
     common = [
         *("--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)),
         *("--target", "pipeline", "--target-path", str(target), "--log-path", str(target)),
-        *("--log-level", "none", "--log-level-file", "info", "--no-use-colors-file"),
+        *("--log-level", "none", "--log-level-file", "none", "--no-use-colors"),
         "--no-send-anonymous-usage-stats",
     ]
-    use_case = warehouse.stem  # "*" stands for all
-    variables = {"RATCHET_WAREHOUSE": str(warehouse), "RATCHET_USE_CASE": use_case}
-    with _environment(**variables, DO_NOT_TRACK="1"):
+    variables = {"RATCHET_WAREHOUSE": str(warehouse), "RATCHET_USE_CASE": warehouse.stem}
+    target.mkdir(parents=True, exist_ok=True)
+    log = target / "dbt.log"
+    with _environment(**variables, DO_NOT_TRACK="1"), log.open("a", buffering=1) as lines:
+
+        def note(event: Any) -> None:
+            # dbt's own log makes a line of each event, and only then leaves out most of them
+            if event.info.level != "debug":
+                moment = event.info.ts.ToJsonString()
+                lines.write(f"{moment} [{event.info.level:<5}] {event.info.msg}\n")
+
         try:
-            return dbtRunner().invoke([*arguments, *common])
+            return dbtRunner(callbacks=[note]).invoke([*arguments, *common])
         finally:
-            # dbt keeps the database locked after it returns (dbt-duckdb#616), and its log open
+            # dbt keeps the database locked after it returns (dbt-duckdb#616), and calls back
             DuckDBConnectionManager.close_all_connections()
-            _close_log()
-
-
-def _close_log() -> None:
-    log = logging.getLogger("file_log")
-    for handler in list(log.handlers):
-        log.removeHandler(handler)
-        handler.close()
+            cleanup_event_logger()
 
 
 @contextmanager
