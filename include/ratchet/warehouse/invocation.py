@@ -100,12 +100,21 @@ def compile_models(select: str, warehouse: Path, target: Path) -> None:
 def warm() -> None:
     """Parse the project, and read it back, so that processes forked from this one find dbt warm.
 
-    What dbt works out about itself in its first calls takes longer than most builds. No database is
-    opened; if the project does not parse, the build that needs it says so.
+    What dbt works out about itself in its first calls, and making code of the macros, takes longer
+    than most builds. No database is opened; if the project does not parse, the build that needs it
+    says so.
     """
+    from dbt_common.clients.jinja import template_cache
+
+    # one of them, as in a build: what is left out is read by code of its own
+    use_case = min(path.name for path in (DBT_PROJECT / "models" / "bronze").iterdir())
     with tempfile.TemporaryDirectory() as folder:
+        warehouse = Path(folder) / f"{use_case}.duckdb"
         for _ in range(2):  # the second one reads what the first one has kept
-            _invoke(["parse", "--no-write-json"], Path(folder) / "*.duckdb", Path(folder))
+            parsed = _invoke(["parse", "--no-write-json"], warehouse, Path(folder))
+        if parsed.success:
+            for macro in parsed.result.macros.values():
+                template_cache.get_node_template(macro)
 
 
 def _invoke(arguments: list[str], warehouse: Path, target: Path) -> Any:
