@@ -24,33 +24,24 @@ if TYPE_CHECKING:
 
 
 # A key's hash says whether an older row is in: the same rows on any machine, and hardly any other
-# ones a week later. It is found out of few columns, before the others are read.
+# ones a week later. It is found out of outcomes alone, before the features are read.
 _SAMPLED = """(
     with known as materialized (
-        select
-            features.{key},
-            features.{decided_at},
-            outcomes.{label},
-            outcomes.{label_known_at},
-            md5(features.{key}::varchar) as hash
-        from {known}
+        select {key}, {decided_at}, {label}, {label_known_at}
+        from gold.{outcomes_table} as outcomes
+        where {known}
     )
-    select * from known
-    where {decided_at} >= $whole_from or hash <= (
-        select max(hash)
-        from (
-            select hash from known
-            where {decided_at} < $whole_from
-            order by hash
-            limit (
-                select greatest(0, $max_rows - count(*)) from known
-                where {decided_at} >= $whole_from
-            )
+    select * from known where {decided_at} >= $whole_from
+    union all
+    (
+        select * from known where {decided_at} < $whole_from
+        order by md5({key}::varchar)
+        limit (
+            select greatest(0, $max_rows - count(*)) from known
+            where {decided_at} >= $whole_from
         )
     )
-) as outcomes
-inner join gold.{features_table} as features
-    on features.{key} = outcomes.{key} and features.{decided_at} = outcomes.{decided_at}"""
+)"""
 
 
 class Snapshot(BaseModel):
@@ -122,19 +113,16 @@ def read_training_rows(spec: Spec, window: Window, settings: Settings) -> pd.Dat
     """
     gold, training = spec.gold, spec.training
     end = window.end.replace(tzinfo=None)
-    known = f"""
-        gold.{gold.features_table} as features
-        inner join gold.{gold.outcomes_table} as outcomes
-            on features.{gold.key} = outcomes.{gold.key}
-        where outcomes.{gold.label_known_at} <= $end"""
-    values: dict[str, Any] = {"end": end}
+    known, values = f"{gold.label_known_at} <= $end", dict[str, Any](end=end)
+    recent = "true"
     if earliest := training.earliest_decision(end):
         # said of both, so that neither side of the join holds all of history
-        known += f" and features.{gold.decided_at} >= $earliest"
         known += f" and outcomes.{gold.decided_at} >= $earliest"
+        recent = f"features.{gold.decided_at} >= $earliest"
         values["earliest"] = earliest
+    outcomes = f"(select * from gold.{gold.outcomes_table} as outcomes where {known})"  # noqa: S608
     if training.max_rows is not None:
-        known = _SAMPLED.format(known=known, **gold.model_dump())
+        outcomes = _SAMPLED.format(known=known, **gold.model_dump())
         whole_from = end - timedelta(days=spec.judging_days)
         values |= {"max_rows": training.max_rows, "whole_from": whole_from}
     query = f"""
@@ -142,7 +130,10 @@ def read_training_rows(spec: Spec, window: Window, settings: Settings) -> pd.Dat
             {feature_columns(spec)},
             outcomes.{gold.label}::{spec.costs.label_type} as {gold.label},
             outcomes.{gold.label_known_at}
-        from {known}
+        from {outcomes} as outcomes
+        inner join gold.{gold.features_table} as features
+            on features.{gold.key} = outcomes.{gold.key}
+        where {recent}
         order by features.{gold.decided_at}, features.{gold.key}"""  # noqa: S608
     rows = read_published(spec, settings, query, values, are_cast=True)
     if rows.empty:
