@@ -3,10 +3,10 @@
 Runs the loop through all of 2013, without Airflow but like it in forks of a process that has loaded
 the libraries, one for each week: a process that lives for a year would look again and again, for
 garbage, through all that its libraries remember. Airflow's LocalExecutor freezes what there is
-before it forks, so that its tasks do not; so do we. Compares the median of the three weeks nearest to
-week 50 with that of those nearest to week 11, in CPU seconds, as a year of wall time never passes
-on a quiet machine. As the policy does not train in every week, whole weeks are compared among those
-that trained, and what does not train among all.
+before it forks, so that its tasks do not; so do we. Compares the median of the three weeks nearest
+to week 50 with that of those nearest to week 11, in CPU seconds, as a year of wall time never
+passes on a quiet machine. As the policy does not train in every week, whole weeks are compared
+among those that trained, and what does not train among all.
 
     python benchmarks/history.py
 """
