@@ -67,15 +67,23 @@ class Anchor:
 
 
 class _Seen(NamedTuple):
-    """What the index keeps of an entry that was read and found to follow the one before."""
+    """What the index keeps of an entry that was read and found to follow the one before.
+
+    `file_sha256` is the hash of its file: as long as that holds, the entry is what it was.
+    """
 
     number: int
     sha256: str
+    file_sha256: str
     key: str
+
+    @classmethod
+    def of(cls, entry: Entry, content: bytes) -> _Seen:
+        return cls(entry.number, entry.sha256, _sha256(content), entry.decision.key)
 
     @property
     def line(self) -> str:
-        return f"{self.number} {self.sha256} {self.key}\n"
+        return f"{self.number} {self.sha256} {self.file_sha256} {self.key}\n"
 
 
 class Ledger:
@@ -97,21 +105,27 @@ class Ledger:
         self._store = open_store(place.origin or place.folder)
         self._is_copied = place.origin is not None
 
-    def entries(self, kind: Kind | None = None) -> Iterator[Entry]:
-        """Read all entries, or those of one kind, in order.
+    def entries(self, kind: Kind | None = None, window: str | None = None) -> Iterator[Entry]:
+        """Read all entries, or those of one kind, or those of a kind for one window, in order.
 
         Raises
         ------
         LedgerError
             If an entry is missing, unreadable, changed, or does not follow the one before it.
         """
+        wanted = "".join(f"{part}/" for part in (kind, window) if part)
         for seen in self._catch_up():
-            if kind is None or seen.key.startswith(f"{kind}/"):
+            if seen.key.startswith(wanted):
                 yield self._read(seen)
 
-    def decisions(self, kind: Kind | None = None) -> list[Decision]:
-        """Return all decisions, or those of one kind, in order; raises as `entries` does."""
-        return [entry.decision for entry in self.entries(kind)]
+    def decisions(self, kind: Kind | None = None, window: str | None = None) -> list[Decision]:
+        """Return the decisions of `entries`; raises as it does."""
+        return [entry.decision for entry in self.entries(kind, window)]
+
+    def windows(self, kind: Kind) -> list[str]:
+        """Return the keys of the windows of one kind of decisions, in order; reads none again."""
+        keys = (seen.key.split("/") for seen in self._catch_up())
+        return [window for own, window, _ in keys if own == kind]
 
     def record(self, decision: Decision) -> Decision:
         """Append a decision, once; return what stands in the ledger for its key.
@@ -244,7 +258,7 @@ class Ledger:
             file = self._folder.parent / path
             if not file.is_file():
                 yield f"{name}: its evidence {path} is gone"
-            elif hashlib.sha256(file.read_bytes()).hexdigest() != sha256:
+            elif _sha256(file.read_bytes()) != sha256:
                 yield f"{name}: its evidence {path} is not what it was"
         copy = self._folder / name
         if copy.exists() and copy.read_bytes() != content:
@@ -253,7 +267,7 @@ class Ledger:
     def _catch_up(self) -> list[_Seen]:
         """Return the index, with what others have written since."""
         index = self._read_index()
-        head = index[-1] if index else _Seen(0, _START, "")
+        head = index[-1] if index else _Seen(0, _START, "", "")
         names = self._store.names(_name(head.number - 1) if index else "")
         for name in names:
             if not _number(name):
@@ -268,7 +282,7 @@ class Ledger:
             entry = _parse(str(self._folder / name), content)
             if entry.previous != head.sha256:
                 raise LedgerError(f"{self._folder / name} follows another entry; {_REMEDY}")
-            head = _Seen(number, entry.sha256, entry.decision.key)
+            head = _Seen.of(entry, content)
             added.append((entry, content))
         return index + self._remember(added)
 
@@ -277,7 +291,7 @@ class Ledger:
 
     def _remember(self, entries: list[tuple[Entry, bytes]]) -> list[_Seen]:
         """Add entries to the index, and to the copies if the ledger lies elsewhere."""
-        seen = [_Seen(entry.number, entry.sha256, entry.decision.key) for entry, _ in entries]
+        seen = [_Seen.of(entry, content) for entry, content in entries]
         if self._is_copied:
             for entry, content in entries:
                 write_new(self._folder / _name(entry.number), content)
@@ -296,8 +310,8 @@ class Ledger:
         found: dict[int, _Seen] = {}
         try:
             for line in text.removesuffix("\n").split("\n"):
-                number, sha256, key = line.split(" ", 2)
-                seen = _Seen(int(number), sha256, key)
+                number, sha256, file_sha256, key = line.split(" ")
+                seen = _Seen(int(number), sha256, file_sha256, key)
                 if found.setdefault(seen.number, seen) != seen:
                     raise LedgerError(f"{self._folder}: entry {number} was replaced; {_REMEDY}")
         except ValueError:
@@ -318,6 +332,8 @@ class Ledger:
                 raise self._missing(seen.number) from None
             content = self._store.read(path.name)
             write_new(path, content)
+        if _sha256(content) == seen.file_sha256:
+            return Entry.model_validate_json(content)
         entry = _parse(str(path), content)
         if entry.sha256 != seen.sha256:
             raise LedgerError(f"{path} was changed after it was written; {_REMEDY}")
@@ -361,4 +377,8 @@ def _written(stored: dict[str, object]) -> bytes:
 def _digest(stored: dict[str, object]) -> str:
     """Hash an entry as it is stored, so that it holds when its types gain fields."""
     hashed = {name: value for name, value in stored.items() if name != "sha256"}
-    return hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()
+    return _sha256(json.dumps(hashed, sort_keys=True).encode())
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

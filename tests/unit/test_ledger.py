@@ -82,6 +82,13 @@ def test_decisions_of_one_kind_leaves_out_the_others(ledger):
     ledger.record(promotion)
     assert ledger.decisions("promotion") == [promotion]
     assert len(ledger.decisions("data")) == 3
+    assert ledger.windows("data") == ["0", "1", "2"]
+
+
+def test_decisions_of_one_window_leaves_out_the_others(ledger):
+    ledger.record(decision("10"))
+    assert ledger.decisions("data", "1") == [decision("1")]
+    assert ledger.decisions("data", "3") == []
 
 
 def test_record_same_decision_twice_stands_once(ledger):
@@ -324,9 +331,8 @@ def test_find_any_unique_beginning_of_an_id_is_enough(ledger):
 def test_find_beginning_of_several_ids_names_them(ledger, tmp_path):
     lines = (tmp_path / ".index").read_text().splitlines()
     alike = [line.split(" ", 2) for line in lines]
-    text = "".join(f"{n} {'abcd' + sha256[4:]} {key}\n" for n, sha256, key in alike[:2])
-    number, sha256, key = alike[2]
-    (tmp_path / ".index").write_text(f"{text}{number} {sha256} {key}\n")
+    text = "".join(f"{n} {'abcd' + sha256[4:]} {rest}\n" for n, sha256, rest in alike[:2])
+    (tmp_path / ".index").write_text(f"{text}{lines[2]}\n")
     with pytest.raises(LedgerError, match="'abcd' is the beginning of 2 ids"):
         ledger.find("abcd")
 

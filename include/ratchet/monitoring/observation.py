@@ -141,8 +141,8 @@ def _cohorts_schema(spec: Spec) -> pa.Schema:
 
 
 def _last_training(spec: Spec, window: Window, settings: Settings) -> Window | None:
-    judged = Ledger(settings.lake(spec.name).ledger).decisions("release")
-    windows = (Window.parse(decision.window) for decision in judged)
+    judged = Ledger(settings.lake(spec.name).ledger).windows("release")
+    windows = map(Window.parse, judged)
     return max((w for w in windows if w.end <= window.start), key=lambda w: w.end, default=None)
 
 

@@ -39,7 +39,7 @@ def watch_champion(spec: Spec, window: Window, settings: Settings) -> Decision |
     from ratchet.registry import champion_now, rollback
 
     ledger = Ledger(settings.lake(spec.name).ledger)
-    standing = [each for each in ledger.decisions("bake") if each.window == window.key]
+    standing = ledger.decisions("bake", window.key)
     decision = standing[-1] if standing else _judge(spec, window, settings)
     if decision is None:
         return None

@@ -26,8 +26,8 @@ def decide_once(spec: Spec, window: Window, settings: Settings) -> Decision:
     ledger = Ledger(settings.lake(spec.name).ledger)
     standing = [
         decision
-        for decision in ledger.decisions("retrain")
-        if decision.window == window.key and "on_demand" not in decision.subject
+        for decision in ledger.decisions("retrain", window.key)
+        if "on_demand" not in decision.subject
     ]
     if standing:
         return standing[-1]
