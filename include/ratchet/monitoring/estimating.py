@@ -64,6 +64,9 @@ _STRANGE = 0.02
 Measured = dict[str, tuple[Expected, Gap | None]]
 """By measure: what was expected, and what labels said of it if there are any."""
 
+Weeks = dict[str, list[tuple[float, int]]]
+"""By measure: design effect and degrees of freedom of each past week that tells of it."""
+
 
 @dataclass(frozen=True)
 class Cohort:
@@ -142,10 +145,11 @@ def watch_estimates(spec: Spec, window: Window, settings: Settings) -> list[Sign
     ripe = ripe_windows(spec, window, timedelta(days=days), settings)
     has_scored = (settings.lake(spec.name).predictions / f"{window.key}.parquet").exists()
     asked = [(old, days) for old in ripe] + ([(window, None)] if has_scored else [])
+    past = _past_weeks(spec, window, settings)
     cohorts = [
         cohort
         for scored, age_days in asked
-        for cohort in _cohorts(spec, scored, window, settings, age_days)
+        for cohort in _cohorts(spec, scored, window, settings, age_days, past)
     ]
     path = settings.lake(spec.name).monitoring / "estimates" / f"{window.key}.parquet"
     rows = [row for cohort in cohorts for row in _table(cohort, window)]
@@ -163,7 +167,12 @@ def watch_estimates(spec: Spec, window: Window, settings: Settings) -> list[Sign
 
 
 def _cohorts(
-    spec: Spec, scored: Window, observed: Window, settings: Settings, age_days: float | None
+    spec: Spec,
+    scored: Window,
+    observed: Window,
+    settings: Settings,
+    age_days: float | None,
+    past: Weeks,
 ) -> Iterator[Cohort]:
     """Yield what each version decided in a window, if its answers tell of their errors."""
     from ratchet.registry import load_release
@@ -171,12 +180,11 @@ def _cohorts(
     age = None if age_days is None else timedelta(days=age_days)
     found = realised(spec, [scored], observed.end, settings, age).scored
     found = found[(found["role"] == "champion") & found["is_decision"]]
-    past = _past(spec, observed, settings) if len(found) else None
     for version, rows in found.groupby("version", sort=True, observed=True):
         release = load_release(spec, str(version), settings)
         if expectations := release.expectations:
             dispersions = {
-                name: dispersion.pooled(_weeks(past, name))
+                name: dispersion.pooled(past.get(name, []))
                 for name, dispersion in expectations.dispersions.items()
             }
             yield Cohort(
@@ -184,11 +192,8 @@ def _cohorts(
             )
 
 
-def _past(spec: Spec, observed: Window, settings: Settings) -> pd.DataFrame:
-    """Return the days of cohorts that had matured before a window, with what labels said.
-
-    `week` counts back from the window's start.
-    """
+def _past_weeks(spec: Spec, observed: Window, settings: Settings) -> Weeks:
+    """Return the weeks of cohorts that had matured before a window, counted back from its start."""
     since = observed.start - timedelta(days=spec.monitoring.estimate.history_days)
     folder = settings.lake(spec.name).monitoring / "estimates"
     tables = [
@@ -199,23 +204,18 @@ def _past(spec: Spec, observed: Window, settings: Settings) -> pd.DataFrame:
     rows: pd.DataFrame = pa.concat_tables([ESTIMATES.empty_table(), *tables]).to_pandas()
     rows = rows[rows["day"].notna() & rows["realised"].notna()]
     start = observed.start.date()
-    return rows.assign(week=[(start - day - timedelta(days=1)).days // 7 for day in rows["day"]])
-
-
-def _weeks(past: pd.DataFrame | None, measure: str) -> list[tuple[float, int]]:
-    """Return design effect and degrees of freedom of each past week that tells of a measure."""
-    if past is None:
-        return []
-    return [
-        (
-            design_effect(
-                week["realised"] - week["estimated"], week["sampling_error"], week["rows"]
-            ),
-            len(week) - 1,
-        )
-        for _, week in past[past["measure"] == measure].groupby("week")
-        if len(week) > 1
-    ]
+    week = np.array([(start - day - timedelta(days=1)).days // 7 for day in rows["day"]])
+    gaps = (rows["realised"] - rows["estimated"]).to_numpy()
+    errors, counts = rows["sampling_error"].to_numpy(), rows["rows"].to_numpy()
+    found: Weeks = {}
+    for measure, own in rows.groupby("measure").indices.items():
+        by_week = (own[week[own] == each] for each in np.unique(week[own]))
+        found[str(measure)] = [
+            (design_effect(gaps[days], errors[days], counts[days]), len(days) - 1)
+            for days in by_week
+            if len(days) > 1
+        ]
+    return found
 
 
 def _table(cohort: Cohort, observed: Window) -> Iterator[dict[str, object]]:

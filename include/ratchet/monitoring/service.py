@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -62,34 +64,27 @@ def watch_service(spec: Spec, window: Window, settings: Settings) -> list[Signal
     list
         One signal per rule; empty if the window was scored before such records were kept.
     """
-    records = _read(spec, window, settings)
-    now = records.get(window)
-    if now is None:
+    folder = settings.lake(spec.name).monitoring / "service"
+    windows = sorted(Window.parse(path.stem) for path in folder.glob("*.parquet"))
+    if window not in windows:
         return []
-    past = [
-        scored
-        for earlier, scored in sorted(records.items())
-        if earlier.end <= window.start and (scored.version is None) == (now.version is None)
-    ][-PAST_WINDOWS:]
+    now = _read(folder, window)
+    earlier = (_read(folder, each) for each in reversed(windows) if each.end <= window.start)
+    alike = (scored for scored in earlier if (scored.version is None) == (now.version is None))
+    past = [*islice(alike, PAST_WINDOWS)]
     return [*_limits(now, _missing_share(spec, now, settings), spec), *_changes(now, past, spec)]
 
 
-def _read(spec: Spec, window: Window, settings: Settings) -> dict[Window, Scored]:
-    folder = settings.lake(spec.name).monitoring / "service"
-    found = {}
-    for path in sorted(folder.glob("*.parquet")):
-        scored = Window.parse(path.stem)
-        if scored.end <= window.end:
-            (row,) = pq.read_table(path, partitioning=None).to_pylist()
-            found[scored] = Scored(
-                window=scored,
-                version=row["version"],
-                rows=row["rows"],
-                row_ms=row["row_ms"],
-                stale_share=row["stale_rows"] / row["rows"],
-                fallback_share=(row["fallback_rows"] + row["refused_rows"]) / row["rows"],
-            )
-    return found
+def _read(folder: Path, window: Window) -> Scored:
+    (row,) = pq.read_table(folder / f"{window.key}.parquet", partitioning=None).to_pylist()
+    return Scored(
+        window=window,
+        version=row["version"],
+        rows=row["rows"],
+        row_ms=row["row_ms"],
+        stale_share=row["stale_rows"] / row["rows"],
+        fallback_share=(row["fallback_rows"] + row["refused_rows"]) / row["rows"],
+    )
 
 
 def _missing_share(spec: Spec, now: Scored, settings: Settings) -> float:
