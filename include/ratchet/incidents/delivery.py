@@ -23,7 +23,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from ratchet.incidents.alert import Alert
-from ratchet.incidents.store import incident_windows, read_alerts
+from ratchet.incidents.store import alerts_by_channel, incident_windows, read_alerts
 from ratchet.settings import Settings
 from ratchet.spec import Spec
 from ratchet.spec.alerts import Channel
@@ -62,13 +62,22 @@ class Delivery(NamedTuple):
 def pending(spec: Spec, settings: Settings) -> list[Delivery]:
     """Return what is to go out and has no receipt yet, oldest first."""
     sent = {path.name for path in _receipts(spec, settings).glob("*.json")}
-    deliveries = (
+
+    def is_due(alert: str, channel: str) -> bool:
+        return channel in spec.alerts.channels and _receipt(alert, channel) not in sent
+
+    # most windows have nothing left to send, and so are not read as a whole
+    windows = [
+        window
+        for window in incident_windows(spec, settings)
+        if any(is_due(*each) for each in alerts_by_channel(spec, window, settings))
+    ]
+    return [
         Delivery(alert, channel)
-        for alert in read_alerts(spec, incident_windows(spec, settings), settings)
+        for alert in read_alerts(spec, windows, settings)
         for channel in alert.channels
-        if channel in spec.alerts.channels
-    )
-    return [delivery for delivery in deliveries if _receipt(delivery) not in sent]
+        if is_due(alert.id, channel)
+    ]
 
 
 def deliver(spec: Spec, settings: Settings, send: Send) -> int:
@@ -85,15 +94,14 @@ def deliver(spec: Spec, settings: Settings, send: Send) -> int:
     receipts = _receipts(spec, settings)
     with _alone(receipts):
         todo = pending(spec, settings)
-        for delivery in todo:
-            alert, name = delivery
+        for alert, name in todo:
             try:
                 send(spec.alerts.channels[name], alert)
             except Exception as error:
                 failed.append(f"{name}: {alert.id}: {type(error).__name__}: {error}")
                 continue
             receipt = {"alert": alert.id, "window": alert.window, "channel": name}
-            write_new(receipts / _receipt(delivery), json.dumps(receipt).encode())
+            write_new(receipts / _receipt(alert.id, name), json.dumps(receipt).encode())
     if failed:
         raise ConnectionError("could not be sent, and will be tried again: " + "; ".join(failed))
     return len(todo)
@@ -103,8 +111,8 @@ def _receipts(spec: Spec, settings: Settings) -> Path:
     return settings.lake(spec.name).incidents / "receipts"
 
 
-def _receipt(delivery: Delivery) -> str:
-    return f"{delivery.alert.id}.{delivery.channel}.json"
+def _receipt(alert: str, channel: str) -> str:
+    return f"{alert}.{channel}.json"
 
 
 @contextmanager

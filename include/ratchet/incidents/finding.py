@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import Field
 
@@ -138,12 +139,21 @@ def judge_window(spec: Spec, window: Window, settings: Settings) -> list[Finding
     return findings
 
 
-def read_judged(spec: Spec, window: Window, settings: Settings) -> list[Finding]:
-    """Return what was judged of a window; nothing if it was not measured."""
+def read_judged(
+    spec: Spec, window: Window, settings: Settings, columns: Collection[str | None] | None = None
+) -> list[Finding]:
+    """Return what was judged of a window, or of some columns in it; nothing if it was not measured.
+
+    None among the columns stands for what is of no column.
+    """
     path = _path(spec, window, settings)
     if not path.exists():
         return []
-    return [Finding(**row) for row in pq.read_table(path, partitioning=None).to_pylist()]
+    table = pq.read_table(path, partitioning=None)
+    if columns is not None:
+        is_wanted = pc.is_in(table["column"], pa.array([*columns], pa.string()))
+        table = table.filter(is_wanted)
+    return [Finding(**row) for row in table.to_pylist()]
 
 
 def _path(spec: Spec, window: Window, settings: Settings) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -146,6 +146,14 @@ def read_alerts(spec: Spec, windows: Iterable[Window], settings: Settings) -> li
     ]
 
 
+def alerts_by_channel(spec: Spec, window: Window, settings: Settings) -> Iterator[tuple[str, str]]:
+    """Yield the id of each alert of a window with each of its channels."""
+    path = _alerts(spec, settings) / f"{window.key}.parquet"
+    if path.exists():
+        for row in pq.ParquetFile(path).read(["id", "channels"]).to_pylist():
+            yield from ((row["id"], channel) for channel in row["channels"])
+
+
 def _update(spec: Spec, window: Window, settings: Settings) -> list[Incident]:
     """Work out the incidents of a window, and what to tell of them."""
     ledger = Ledger(settings.lake(spec.name).ledger)
@@ -229,7 +237,7 @@ def _last_good(spec: Spec, window: Window, settings: Settings, evidence: Evidenc
             faults = read_findings(spec, before, settings, blocking=False)
             if evidence.name not in {f.name for f in faults if f.is_fault}:
                 return key
-        elif _is_good(evidence, read_judged(spec, before, settings)):
+        elif _is_good(evidence, read_judged(spec, before, settings, [evidence.column])):
             return key
     return None
 
