@@ -158,8 +158,18 @@ def read_landings(spec: Spec, window: Window, settings: Settings) -> list[FeedLa
 
 def read_manifest(folder: Path) -> FeedLanding:
     """Read the manifest of one feed's window; raise FeedError if there is none."""
+    return FeedLanding.model_validate_json(_manifest(folder))
+
+
+class _Files(BaseModel):
+    """The files of a `FeedLanding`: all of history is asked for them, and contracts take longer."""
+
+    files: tuple[LandedFile, ...]
+
+
+def _manifest(folder: Path) -> bytes:
     try:
-        return FeedLanding.model_validate_json((folder / MANIFEST).read_bytes())
+        return (folder / MANIFEST).read_bytes()
     except FileNotFoundError as error:
         raise FeedError(f"{folder} holds no landed window: land it first") from error
 
@@ -183,16 +193,15 @@ def landing_sha256(spec: Spec, window: Window, settings: Settings) -> str:
     FeedError
         If the window was not landed.
     """
-    files = [
-        (landing.feed, file.name, file.sha256, file.verdict, file.accepted)
-        for landing in read_landings(spec, window, settings)
-        for file in landing.files
-    ]
     lake = settings.lake(spec.name)
+    folders = {feed: lake.landing(feed, window) for feed in spec.feeds}
+    files = [
+        (feed, file.name, file.sha256, file.verdict, file.accepted)
+        for feed, folder in folders.items()
+        for file in _Files.model_validate_json(_manifest(folder)).files
+    ]
     corrections = [
-        correction.sha256
-        for feed in spec.feeds
-        for correction in read_corrections(lake.landing(feed, window))
+        correction.sha256 for folder in folders.values() for correction in read_corrections(folder)
     ]
     return hashlib.sha256(json.dumps([*files, *corrections]).encode()).hexdigest()
 
