@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,10 +100,11 @@ def forecast_days(
     """
     own = np.where(is_usual, values, np.nan)
     expected = _expected(own, weekdays)
-    expected += _carried(own - expected)
+    places = list(judged)
+    expected += _carried(own - expected, min(places, default=0) - LAW_DAYS)
     errors = values - expected
     learned = np.where(is_usual, errors, np.nan)
-    return [_forecast(expected[day], errors[day], learned[:day]) for day in judged]
+    return [_forecast(expected[day], errors[day], learned[:day]) for day in places]
 
 
 def _expected(own: NDArray[np.float64], weekdays: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -117,12 +119,12 @@ def _expected(own: NDArray[np.float64], weekdays: NDArray[np.int64]) -> NDArray[
             of = same[weekdays[known]]
             of.append(habits[known])
             if len(of) >= _MIN_SAME:
-                effects[weekdays[known]] = np.median(of)
+                effects[weekdays[known]] = median(of)
         if len(level_days) == LEVEL_DAYS:
             past = list(level_days)
             levels = own[past] - effects[weekdays[past]]
             if np.isfinite(levels).all():
-                expected[day] = np.median(levels) + effects[weekday]
+                expected[day] = median(levels) + effects[weekday]
         if np.isfinite(own[day]):
             level_days.append(day)
     return expected
@@ -138,19 +140,21 @@ def _habits(own: NDArray[np.float64]) -> NDArray[np.float64]:
     return habits
 
 
-def _carried(errors: NDArray[np.float64]) -> NDArray[np.float64]:
+def _carried(errors: NDArray[np.float64], first: int) -> NDArray[np.float64]:
     """Return what the error of the day before makes expected of each day, as days follow others.
+
+    That is 0 before the day `first`, for which nobody asks.
 
     The share that is carried on is that of the past; what a day strays beyond the usual is an
     event, which ends with the day.
     """
     carried = np.zeros(errors.size)
-    for day in range(1, errors.size):
+    for day in range(max(first, 1), errors.size):
         past = errors[max(0, day - LAW_DAYS) : day]
         known = np.isfinite(past)
         if known.sum() < MIN_LAW_DAYS or not known[-1]:
             continue
-        most = _USUAL * ROBUST * np.median(np.abs(past[known]))
+        most = _USUAL * ROBUST * median(np.abs(past[known]).tolist())
         clipped = np.clip(past, -most, most)
         before, after = clipped[:-1], clipped[1:]
         if total := np.nansum(before**2):
@@ -170,15 +174,20 @@ def _forecast(expected: float, error: float, past: NDArray[np.float64]) -> DayFo
 
 def _law(sizes: NDArray[np.float64]) -> tuple[float, float]:
     """Return spread and degrees of freedom of the Student's t that errors are likeliest under."""
-    from scipy.stats import t as student
-
     robust = ROBUST * float(np.median(sizes))
     if robust == 0:
         return 0.0, float(_DEGREES[0])
     ordinary = sizes[sizes < _EVENT * robust] / robust
     scaled = ordinary[None, None, :] / _SPREADS[None, :, None]
-    likelihood = student.logpdf(scaled, _DEGREES[:, None, None]).sum(axis=2)
+    likelihood = _log_density(scaled, _DEGREES[:, None, None]).sum(axis=2)
     likelihood -= ordinary.size * np.log(_SPREADS)
     tail, spread = np.unravel_index(likelihood.argmax(), likelihood.shape)
     most = max(_OF_MEDIAN * sizes.size, _DEGREES[-1])
     return robust * float(_SPREADS[spread]), float(min(_DEGREES[tail], most))
+
+
+def _log_density(x: NDArray[np.float64], degrees: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the logarithm of Student's density: what `scipy.stats` says after many checks."""
+    most = np.log(special.poch(degrees / 2, 0.5)) - (np.log(degrees) + np.log(np.pi)) / 2
+    density: NDArray[np.float64] = most - (degrees + 1) / 2 * np.log1p(x * x / degrees)
+    return density
