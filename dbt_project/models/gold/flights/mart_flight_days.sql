@@ -17,7 +17,7 @@ costs as (
 
 realised as (
     select
-        cast({{ flights_local('decisions.decision_at') }} as date) as decision_date,
+        date_trunc('hour', decisions.decision_at) as hour_at,
         decisions.is_acted,
         outcomes.is_disrupted,
         if(
@@ -35,19 +35,38 @@ realised as (
     cross join costs
 ),
 
-final as (
+-- by the hour first, as the clock of each flight takes longer than all else
+hours as (
     select
-        decision_date,
+        hour_at,
         count(*) as flights,
         count(*) filter (is_disrupted) as disrupted_flights,
         count(*) filter (is_acted) as acted_flights,
         sum(cost_points) as total_cost_points,
-        sum(never_act_cost_points - cost_points) as saved_points,
+        sum(never_act_cost_points - cost_points) as saved_points
+    from realised
+    group by all
+),
+
+days as (
+    select
+        cast({{ flights_local('hour_at') }} as date) as decision_date,
+        cast(sum(flights) as bigint) as flights,
+        cast(sum(disrupted_flights) as bigint) as disrupted_flights,
+        cast(sum(acted_flights) as bigint) as acted_flights,
+        sum(total_cost_points) as total_cost_points,
+        sum(saved_points) as saved_points
+    from hours
+    group by all
+),
+
+final as (
+    select
+        *,
         disrupted_flights / flights as disrupted_share,
         acted_flights / flights as acted_share,
         total_cost_points / flights as cost_per_flight_points
-    from realised
-    group by all
+    from days
 )
 
 select * from final
