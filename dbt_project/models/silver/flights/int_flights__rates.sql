@@ -73,6 +73,18 @@ overall_{{ days }}d as (
 ),
 
 {% endfor -%}
+-- days before the range count as one, as no decision tells them apart
+daily as (
+    select
+        greatest(known_date, {{ flights_rates_date(range_start()) }}) as known_date,
+        carrier,
+        scheduled_hour,
+        sum(flights) as flights,
+        sum(disrupted) as disrupted
+    from {{ ref('int_flights__daily_outcomes') }}
+    group by all
+),
+
 -- everything that was known since the beginning
 overall_ever as (
     select
@@ -80,7 +92,7 @@ overall_ever as (
         {{ flights_shrunk_rate(
             "sum(sum(disrupted)) over ever", "sum(sum(flights)) over ever", "null"
         ) }} as rate
-    from {{ ref('int_flights__daily_outcomes') }}
+    from daily
     group by known_date
     window ever as (order by known_date)
 ),
@@ -92,7 +104,7 @@ carrier_hour_ever as (
         scheduled_hour,
         sum(flights) over ever as flights,
         sum(disrupted) over ever as disrupted
-    from {{ ref('int_flights__daily_outcomes') }}
+    from daily
     window ever as (partition by carrier, scheduled_hour order by known_date)
 ),
 
