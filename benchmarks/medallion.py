@@ -2,9 +2,9 @@
 
 Both sides make every table of the year at once from the same landed files, one after the other in
 one run, on one thread. Ours is `build` for three layers, with its control table, hooks, contracts
-and tests. The other is one DuckDB session that runs the compiled SQL of the same models in order,
-with neither dbt nor tests. dbt's time for models and for tests is told apart from what dbt itself
-takes, and the rows of both sides are compared.
+and tests. The other is one DuckDB session without dbt that runs the compiled SQL of the same models
+in order, and then, timed apart, that of the tests. dbt's time for models and for tests is told
+apart from what dbt itself takes, and the rows of both sides are compared.
 
     python benchmarks/medallion.py --repeats 3
 """
@@ -29,6 +29,7 @@ from ratchet.warehouse import Layer, build, warm
 from ratchet.window import Window
 
 VARIABLES = ("lake", "landed", "window_end", "range_start", "range_end")
+STARTED = {"model": r"START sql \w+ model \w+\.(\w+)", "test": r"START test (\w+)"}
 
 
 def through_pipeline(spec: Spec, window: Window, settings: Settings) -> dict[str, float]:
@@ -48,42 +49,52 @@ def through_pipeline(spec: Spec, window: Window, settings: Settings) -> dict[str
     return seconds
 
 
-def models(spec: Spec, window: Window, settings: Settings) -> list[tuple[str, str, str]]:
-    """Return schema, name and compiled SQL of every model, in the order in which dbt built them."""
+def compiled(
+    spec: Spec, window: Window, settings: Settings, kind: str
+) -> list[tuple[str, str, str]]:
+    """Return layer, name and compiled SQL of every model or test, in the order in which dbt ran."""
     lake = settings.lake(spec.name)
     found = []
     for layer in get_args(Layer):
         folder = lake.work(window) / "dbt" / layer
-        sql = {path.stem: path.read_text() for path in folder.glob("compiled/*/models/**/*.sql")}
-        log = (folder / "dbt.log").read_text()
-        names = re.findall(r"START sql \w+ model \w+\.(\w+)", log)
+        sql = {path.stem: path.read_text() for path in folder.glob("compiled/**/*.sql")}
+        names = re.findall(STARTED[kind], (folder / "dbt.log").read_text())
         found += [(layer, name, sql[name]) for name in names]
     return found
 
 
 def bare(
-    compiled: list[tuple[str, str, str]], views: set[str], variables: dict[str, Any], path: Path
-) -> float:
-    """Run the SQL of all models in one session; return the seconds that it takes."""
+    models: list[tuple[str, str, str]],
+    tests: list[tuple[str, str, str]],
+    views: set[str],
+    variables: dict[str, Any],
+    path: Path,
+) -> dict[str, float]:
+    """Run the SQL of models, then of tests, in one session; return the seconds that each takes."""
     started = time.perf_counter()
     with duckdb.connect(path) as connection:
         for name, value in variables.items():
             connection.execute(f"set variable {name} = $value", {"value": value})
         for layer in get_args(Layer):
             connection.execute(f"create schema {layer}")
-        for layer, name, sql in compiled:
+        for layer, name, sql in models:
             kind = "view" if name in views else "table"
             connection.execute(f"create {kind} {layer}.{name} as {sql}")
-    return time.perf_counter() - started
+        built = time.perf_counter()
+        for _, _, sql in tests:
+            connection.execute(f"select count(*) from (\n{sql}\n)").fetchone()
+        tested = time.perf_counter() - built
+    return {"model": time.perf_counter() - started - tested, "test": tested}
 
 
 def beside(warehouse: Path, path: Path) -> None:
-    """Begin a database that holds nothing but what a build would tell the models."""
+    """Begin a database that holds nothing but what a build would tell models and tests."""
     path.unlink(missing_ok=True)
     with duckdb.connect(path) as connection:
         connection.execute(f"attach '{warehouse}' as pipeline (read_only)")
         connection.execute("create schema control")
-        connection.execute("create table control.costs as from pipeline.control.costs")
+        for table in ("costs", "build_window"):
+            connection.execute(f"create table control.{table} as from pipeline.control.{table}")
 
 
 def read_back(spec: Spec, settings: Settings) -> tuple[set[str], dict[str, Any]]:
@@ -95,13 +106,13 @@ def read_back(spec: Spec, settings: Settings) -> tuple[set[str], dict[str, Any]]
         return views, dict(zip(VARIABLES, connection.execute(query).fetchone(), strict=True))
 
 
-def compare(ours: Path, other: Path, compiled: list[tuple[str, str, str]], views: set[str]) -> int:
+def compare(ours: Path, other: Path, models: list[tuple[str, str, str]], views: set[str]) -> int:
     """Return how many rows all tables have; raise ValueError if any table differs."""
     rows = 0
     with duckdb.connect() as connection:
         connection.execute(f"attach '{ours}' as ours (read_only)")
         connection.execute(f"attach '{other}' as other (read_only)")
-        for layer, name, _ in compiled:
+        for layer, name, _ in models:
             if name in views:
                 continue
             here, there, different = connection.execute(
@@ -134,25 +145,27 @@ def main() -> None:
         ours, theirs = [], []
         for _ in range(repeats):
             ours.append(through_pipeline(spec, window, settings))
-            compiled = models(spec, window, settings)
+            models, tests = (compiled(spec, window, settings, kind) for kind in STARTED)
             views, variables = read_back(spec, settings)
             beside(lake.warehouse, other)
-            theirs.append(bare(compiled, views, variables, other))
+            theirs.append(bare(models, tests, views, variables, other))
             print(
                 *(f"{name} {value:.2f} s" for name, value in ours[-1].items()),
-                f"bare {theirs[-1]:.2f} s",
+                *(f"bare {name} {value:.2f} s" for name, value in theirs[-1].items()),
                 sep="  ",
                 flush=True,
             )
-        rows = compare(lake.warehouse, other, compiled, views)
-    base = median(theirs)
+        rows = compare(lake.warehouse, other, models, views)
+    base = median(t["model"] for t in theirs)
+    base_of_all = median(t["model"] + t["test"] for t in theirs)
     total, in_models, in_tests = (
         median(o[name] for o in ours) for name in ("all", "model", "test")
     )
-    print(f"{len(compiled)} models, {rows:,} rows in tables, the same on both sides")
+    print(f"{len(models)} models, {rows:,} rows in tables, the same on both sides")
     print(f"models alone: {in_models / base:.2f} of the bare SQL")
     print(f"all but tests: {(total - in_tests) / base:.2f}")
     print(f"all: {total / base:.2f}; tests {in_tests / base:.2f}")
+    print(f"all: {total / base_of_all:.2f} of the bare SQL of models and {len(tests)} tests")
 
 
 if __name__ == "__main__":
