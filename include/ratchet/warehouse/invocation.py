@@ -124,7 +124,7 @@ def warm() -> None:
 def _invoke(arguments: list[str], warehouse: Path, target: Path) -> Any:
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
-    from dbt_common.events.event_manager_client import cleanup_event_logger
+    from dbt_common.events.event_manager_client import ctx_set_event_manager, get_event_manager
 
     common = [
         *("--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)),
@@ -134,21 +134,36 @@ def _invoke(arguments: list[str], warehouse: Path, target: Path) -> Any:
     ]
     variables = {"RATCHET_WAREHOUSE": str(warehouse), "RATCHET_USE_CASE": warehouse.stem}
     target.mkdir(parents=True, exist_ok=True)
-    log = target / "dbt.log"
+    log, events = target / "dbt.log", get_event_manager()
     with _environment(**variables, DO_NOT_TRACK="1"), log.open("a", buffering=1) as lines:
 
         def note(event: Any) -> None:
-            # dbt's own log makes a line of each event, and only then leaves out most of them
-            if event.info.level != "debug":
-                moment = event.info.ts.ToJsonString()
-                lines.write(f"{moment} [{event.info.level:<5}] {event.info.msg}\n")
+            moment = event.info.ts.ToJsonString()
+            lines.write(f"{moment} [{event.info.level:<5}] {event.info.msg}\n")
 
+        ctx_set_event_manager(_told_events())
         try:
             return dbtRunner(callbacks=[note]).invoke([*arguments, *common])
         finally:
             # dbt keeps the database locked after it returns (dbt-duckdb#616), and calls back
             DuckDBConnectionManager.close_all_connections()
-            cleanup_event_logger()
+            ctx_set_event_manager(events)
+
+
+def _told_events() -> Any:
+    """Return a manager of dbt's events that forgets those of level debug.
+
+    dbt's own makes a message of each of a thousand events, and only then leaves out most of them.
+    """
+    from dbt_common.events.base_types import EventLevel
+    from dbt_common.events.event_manager import EventManager
+
+    class ToldEvents(EventManager):
+        def fire_event(self, e: Any, level: Any = None, *rest: Any, **more: Any) -> None:
+            if (level or e.level_tag()) != EventLevel.DEBUG:
+                super().fire_event(e, level, *rest, **more)
+
+    return ToldEvents()
 
 
 @contextmanager
