@@ -6,7 +6,7 @@ and tests. The other is one DuckDB session without dbt that runs the compiled SQ
 in order, and then, timed apart, that of the tests. dbt's time for models and for tests is told
 apart from what dbt itself takes, and the rows of both sides are compared.
 
-    python benchmarks/medallion.py --repeats 3
+    python benchmarks/medallion.py
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def compare(ours: Path, other: Path, models: list[tuple[str, str, str]], views: 
 def main() -> None:
     """Print seconds of both sides, and the ratios of their medians."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=6)
     repeats = parser.parse_args().repeats
     with tempfile.TemporaryDirectory() as home:
         spec, settings = prepare(Path(home))
