@@ -2,10 +2,12 @@
 
 The year of flights is built and published once. Then 48 weekly windows are trained, on what had
 been published by then, as the pipeline does it, minus Airflow and the check for leaks: a snapshot
-of all that was known, and for each estimator its split, smoke run, fit, answers, profile and stored
+of what was known, and for each estimator its split, smoke run, fit, answers, profile and stored
 model. Each of these fits is also done bare: the same scikit-learn pipeline on the same rows, which
 are in memory already. The ratio is of the CPU seconds of one process, both sides in turn, window by
-window.
+window; it is told for all rows that were known, and for a sample of `training.max_rows` of them, as
+flights declares it. Last, what a retraining of so many rows adds says how long fits must take for
+the ratio to be 1.2.
 
 Memory: the published tables are repeated into the past, year by year, and the last window is
 trained on `--history-days` of them in a process of its own, whose peak is compared with that of the
@@ -39,6 +41,7 @@ from ratchet.warehouse import load_snapshot, take_snapshot
 from ratchet.window import Window
 
 WEEKS = 48
+AIM = 0.2  # what the stages may add to the fits
 YEAR_DAYS = 364  # whole weeks, so that a repeated day keeps its weekday
 
 
@@ -83,7 +86,8 @@ def fit_bare(spec: Spec, window: Window, snapshot_id: str, settings: Settings) -
 def compare(spec: Spec, settings: Settings, every: int) -> None:
     """Print a row for each window, and the ratio of all."""
     totals: dict[str, float] = {}
-    for window in weekly(spec)[::every]:
+    trained = weekly(spec)[::every]
+    for window in trained:
         with tempfile.TemporaryDirectory(dir=settings.home) as folder:
             then, end = replace(settings, home=Path(folder)), window.end.replace(tzinfo=None)
             copy_published(spec, settings, then, f"where {spec.gold.decided_at} < ?", end)
@@ -93,8 +97,10 @@ def compare(spec: Spec, settings: Settings, every: int) -> None:
         print(window, *(f"{name} {value:.2f}" for name, value in found.items()), flush=True)
     bare = sum(value for name, value in totals.items() if name.startswith("fit_"))
     stages = sum(totals.values()) - bare
+    added = (stages - bare) / len(trained)
     print("all windows:", *(f"{name} {value:.1f}" for name, value in totals.items()))
     print(f"stages {stages:.1f} CPU s, bare fits {bare:.1f} CPU s, ratio {stages / bare:.3f}")
+    print(f"a retraining adds {added:.2f} CPU s, a fifth of fits that take {added / AIM:.1f} CPU s")
 
 
 def copy_published(
@@ -177,7 +183,11 @@ def main() -> None:
         if arguments.peak:
             print_peak(spec, settings, arguments.history_days)
             return
-        compare(spec, settings, arguments.every)
+        sample = spec.training.max_rows
+        for rows in (None, sample):
+            print(f"at most {sample:,} rows" if rows else "all rows", flush=True)
+            training = spec.training.model_copy(update={"max_rows": rows})
+            compare(spec.model_copy(update={"training": training}), settings, arguments.every)
         compare_memory(spec, settings, arguments.years, arguments.history_days)
 
 
