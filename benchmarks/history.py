@@ -3,19 +3,25 @@
 Runs the loop through all of 2013, without Airflow but like it in forks of a process that has loaded
 the libraries, one for each week: a process that lives for a year would look again and again, for
 garbage, through all that its libraries remember. Airflow's LocalExecutor freezes what there is
-before it forks, so that its tasks do not; so do we. Compares the median of the three weeks nearest
-to week 50 with that of those nearest to week 11, in CPU seconds, as a year of wall time never
-passes on a quiet machine. As the policy does not train in every week, whole weeks are compared
-among those that trained, and what does not train among all.
+before it forks, so that its tasks do not; so do we.
+
+A machine that others share may take half as long again in December as in March, of the wall or of
+the CPU. So the home is kept as it was before each of the weeks that are compared; these then run
+again from there, an early one and a late one in turn, and the ratio is of the medians of their CPU
+seconds. As the policy does not train in every week, whole weeks are compared among those that
+trained, the three nearest to week 11 with the three nearest to week 50, and so is what did not
+train in them.
 
     python benchmarks/history.py
 """
 
 from __future__ import annotations
 
+import argparse
 import gc
 import importlib
 import multiprocessing
+import shutil
 import sys
 import tempfile
 import time
@@ -34,7 +40,7 @@ sys.path.insert(0, str(PROJECT / "plugins"))
 from preload import HEAVY
 
 TRAINS = ("snapshot", "check_snapshot", "train_", "evaluate", "register", "promote", "card")
-EARLY, LATE = 11, 50
+EARLY, LATE, REACH = 11, 50, 5
 
 
 def in_a_fork(spec: Spec, window: Window, settings: Settings) -> dict[str, float]:
@@ -54,36 +60,78 @@ def in_a_fork(spec: Spec, window: Window, settings: Settings) -> dict[str, float
         child.join()
 
 
-def near(weeks: dict[int, float], middle: int) -> float:
-    """Return the median of the three weeks that are nearest to one."""
-    nearest = sorted(weeks, key=lambda week: abs(week - middle))[:3]
-    return median(weeks[week] for week in nearest)
+def nearest(weeks: dict[int, Window], middle: int) -> list[Window]:
+    """Return the three windows whose weeks are nearest to one."""
+    return [weeks[week] for week in sorted(weeks, key=lambda week: abs(week - middle))[:3]]
+
+
+def through_the_year(
+    spec: Spec, settings: Settings, kept: Path
+) -> tuple[list[Window], list[Window]]:
+    """Run the year; return the early and the late weeks to compare, whose homes are kept."""
+    trained: dict[int, Window] = {}
+    for window in windows(spec):
+        is_last_year = window.end.year > spec.schedule.start.year
+        week = 53 if is_last_year else window.end.isocalendar().week
+        if (
+            window.start >= spec.schedule.start
+            and min(abs(week - EARLY), abs(week - LATE)) <= REACH
+        ):
+            shutil.copytree(settings.home, kept / window.key)
+        seconds = in_a_fork(spec, window, settings)
+        if "evaluate" in seconds:
+            trained[week] = window
+        print_seconds(window, seconds)
+    is_kept = {week: window for week, window in trained.items() if (kept / window.key).exists()}
+    return nearest(is_kept, EARLY), nearest(is_kept, LATE)
+
+
+def print_seconds(window: Window, seconds: dict[str, float]) -> None:
+    """Print what a window took."""
+    parts = "  ".join(f"{name} {value:.2f}" for name, value in seconds.items())
+    print(f"{window}  {sum(seconds.values()):6.2f} CPU s  {parts}", flush=True)
+
+
+def again(spec: Spec, window: Window, settings: Settings, kept: Path) -> dict[str, float]:
+    """Run a window again from its home as it was before; return the CPU seconds of each stage."""
+    shutil.rmtree(settings.home)
+    shutil.copytree(kept / window.key, settings.home)  # the same place: MLflow keeps whole paths
+    seconds = in_a_fork(spec, window, settings)
+    print_seconds(window, seconds)
+    return seconds
 
 
 def main() -> None:
-    """Run the year and print a row for each week, then the ratios."""
-    whole: dict[int, float] = {}
-    rest: dict[int, float] = {}
-    with tempfile.TemporaryDirectory() as home:
-        spec, settings = prepare(Path(home))
+    """Run the year and a row for each week, the weeks to compare again, then print the ratios."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=3, help="of each week that is compared")
+    repeats = parser.parse_args().repeats
+    with tempfile.TemporaryDirectory() as folder:
+        kept = Path(folder) / "kept"
+        spec, settings = prepare(Path(folder) / "home")
         for name in HEAVY:
             importlib.import_module(name)
         warm()
         gc.freeze()
-        for window in windows(spec):
-            seconds = in_a_fork(spec, window, settings)
-            parts = "  ".join(f"{name} {value:.2f}" for name, value in seconds.items())
-            print(f"{window}  {sum(seconds.values()):6.2f} CPU s  {parts}", flush=True)
-            if window.start < spec.schedule.start:  # the history before the first week
-                continue
-            is_last_year = window.end.year > spec.schedule.start.year
-            week = 53 if is_last_year else window.end.isocalendar().week
-            rest[week] = sum(v for name, v in seconds.items() if not name.startswith(TRAINS))
-            if "evaluate" in seconds:
-                whole[week] = sum(seconds.values())
-    for label, weeks in (("weeks that train", whole), ("what does not train", rest)):
-        early, late = near(weeks, EARLY), near(weeks, LATE)
+        sides = through_the_year(spec, settings, kept)
+        print("the same weeks again, in turn", flush=True)
+        found: tuple[list[dict[str, float]], ...] = ([], [])
+        for _ in range(repeats):
+            for pair in zip(*sides, strict=True):
+                for window, of in zip(pair, found, strict=True):
+                    of.append(again(spec, window, settings, kept))
+    for label, does in (
+        ("weeks that train", lambda name: True),  # noqa: ARG005
+        ("what does not train", lambda name: not name.startswith(TRAINS)),
+    ):
+        early, late = (
+            median(sum(value for name, value in each.items() if does(name)) for each in side)
+            for side in found
+        )
         print(f"{label}: {late:.2f} CPU s against {early:.2f}, ratio {late / early:.2f}")
+    for name in dict.fromkeys(name for side in found for each in side for name in each):
+        early, late = (median(each.get(name, 0.0) for each in side) for side in found)
+        print(f"  {name}: {late:.2f} against {early:.2f}")
 
 
 if __name__ == "__main__":
