@@ -18,7 +18,6 @@ train in them.
 from __future__ import annotations
 
 import argparse
-import gc
 import importlib
 import multiprocessing
 import shutil
@@ -73,17 +72,14 @@ def through_the_year(
     for window in windows(spec):
         is_last_year = window.end.year > spec.schedule.start.year
         week = 53 if is_last_year else window.end.isocalendar().week
-        if (
-            window.start >= spec.schedule.start
-            and min(abs(week - EARLY), abs(week - LATE)) <= REACH
-        ):
+        is_near = min(abs(week - EARLY), abs(week - LATE)) <= REACH
+        if is_near and window.start >= spec.schedule.start:
             shutil.copytree(settings.home, kept / window.key)
         seconds = in_a_fork(spec, window, settings)
-        if "evaluate" in seconds:
+        if (kept / window.key).exists() and "evaluate" in seconds:
             trained[week] = window
         print_seconds(window, seconds)
-    is_kept = {week: window for week, window in trained.items() if (kept / window.key).exists()}
-    return nearest(is_kept, EARLY), nearest(is_kept, LATE)
+    return nearest(trained, EARLY), nearest(trained, LATE)
 
 
 def print_seconds(window: Window, seconds: dict[str, float]) -> None:
@@ -112,7 +108,6 @@ def main() -> None:
         for name in HEAVY:
             importlib.import_module(name)
         warm()
-        gc.freeze()
         sides = through_the_year(spec, settings, kept)
         print("the same weeks again, in turn", flush=True)
         found: tuple[list[dict[str, float]], ...] = ([], [])
@@ -120,12 +115,11 @@ def main() -> None:
             for pair in zip(*sides, strict=True):
                 for window, of in zip(pair, found, strict=True):
                     of.append(again(spec, window, settings, kept))
-    for label, does in (
-        ("weeks that train", lambda name: True),  # noqa: ARG005
-        ("what does not train", lambda name: not name.startswith(TRAINS)),
-    ):
+    for label, without in (("weeks that train", ()), ("what does not train", TRAINS)):
         early, late = (
-            median(sum(value for name, value in each.items() if does(name)) for each in side)
+            median(
+                sum(v for name, v in each.items() if not name.startswith(without)) for each in side
+            )
             for side in found
         )
         print(f"{label}: {late:.2f} CPU s against {early:.2f}, ratio {late / early:.2f}")

@@ -82,6 +82,14 @@ class _Seen(NamedTuple):
         return cls(entry.number, entry.sha256, _sha256(content), entry.decision.key)
 
     @property
+    def kind(self) -> str:
+        return self.key.partition("/")[0]
+
+    @property
+    def window(self) -> str:
+        return self.key.partition("/")[2].rpartition("/")[0]
+
+    @property
     def line(self) -> str:
         return f"{self.number} {self.sha256} {self.file_sha256} {self.key}\n"
 
@@ -106,16 +114,15 @@ class Ledger:
         self._is_copied = place.origin is not None
 
     def entries(self, kind: Kind | None = None, window: str | None = None) -> Iterator[Entry]:
-        """Read all entries, or those of one kind, or those of a kind for one window, in order.
+        """Read all entries, or those of one kind, of one window, or of both, in order.
 
         Raises
         ------
         LedgerError
             If an entry is missing, unreadable, changed, or does not follow the one before it.
         """
-        wanted = "".join(f"{part}/" for part in (kind, window) if part)
         for seen in self._catch_up():
-            if seen.key.startswith(wanted):
+            if kind in (None, seen.kind) and window in (None, seen.window):
                 yield self._read(seen)
 
     def decisions(self, kind: Kind | None = None, window: str | None = None) -> list[Decision]:
@@ -124,8 +131,7 @@ class Ledger:
 
     def windows(self, kind: Kind) -> list[str]:
         """Return the keys of the windows of one kind of decisions, in order; reads none again."""
-        keys = (seen.key.split("/") for seen in self._catch_up())
-        return [window for own, window, _ in keys if own == kind]
+        return [seen.window for seen in self._catch_up() if seen.kind == kind]
 
     def record(self, decision: Decision) -> Decision:
         """Append a decision, once; return what stands in the ledger for its key.
@@ -310,7 +316,7 @@ class Ledger:
         found: dict[int, _Seen] = {}
         try:
             for line in text.removesuffix("\n").split("\n"):
-                number, sha256, file_sha256, key = line.split(" ")
+                number, sha256, file_sha256, key = line.split(" ", 3)
                 seen = _Seen(int(number), sha256, file_sha256, key)
                 if found.setdefault(seen.number, seen) != seen:
                     raise LedgerError(f"{self._folder}: entry {number} was replaced; {_REMEDY}")

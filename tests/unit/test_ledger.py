@@ -89,6 +89,7 @@ def test_decisions_of_one_window_leaves_out_the_others(ledger):
     ledger.record(decision("10"))
     assert ledger.decisions("data", "1") == [decision("1")]
     assert ledger.decisions("data", "3") == []
+    assert ledger.decisions(window="10") == [decision("10")]
 
 
 def test_record_same_decision_twice_stands_once(ledger):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _SAMPLED = """(
     with known as materialized (
         select {key}, {decided_at}, {label}, {label_known_at}
-        from gold.{outcomes_table} as outcomes
+        from gold.{outcomes_table}
         where {known}
     )
     select * from known where {decided_at} >= $whole_from
@@ -117,10 +117,10 @@ def read_training_rows(spec: Spec, window: Window, settings: Settings) -> pd.Dat
     recent = "true"
     if earliest := training.earliest_decision(end):
         # said of both, so that neither side of the join holds all of history
-        known += f" and outcomes.{gold.decided_at} >= $earliest"
+        known += f" and {gold.decided_at} >= $earliest"
         recent = f"features.{gold.decided_at} >= $earliest"
         values["earliest"] = earliest
-    outcomes = f"(select * from gold.{gold.outcomes_table} as outcomes where {known})"  # noqa: S608
+    outcomes = f"(select * from gold.{gold.outcomes_table} where {known})"  # noqa: S608
     if training.max_rows is not None:
         outcomes = _SAMPLED.format(known=known, **gold.model_dump())
         whole_from = end - timedelta(days=spec.judging_days)

@@ -5,7 +5,7 @@ import pytest
 from city import EVENTS, city_counts
 from scipy import stats
 
-from ratchet.statistics import DayForecast, forecast_days, wilson_interval
+from ratchet.statistics import DayForecast, forecast_days, seasons, wilson_interval
 
 DAYS = 200
 WEEK = np.array([-0.08, -0.02, 0.02, 0.05, 0.08, 0.06, -0.11])
@@ -28,6 +28,12 @@ def test_forecast_without_noise_is_the_level_and_the_weekday():
     assert day is not None
     assert day.expected == pytest.approx(values[150])
     assert day.error == pytest.approx(0)
+
+
+def test_log_density_is_that_of_scipy():
+    x, degrees = np.linspace(0, 12, 40), np.array([3.0, 4.0, 10.0, 30.0])[:, None]
+    expected = stats.t.logpdf(x, degrees)
+    np.testing.assert_allclose(seasons._log_density(x, degrees), expected, rtol=1e-12)
 
 
 def test_forecast_of_a_day_does_not_depend_on_the_day_or_on_what_follows():
