@@ -35,13 +35,19 @@ def dump_model(model: Any, trusted: Sequence[str] = ()) -> bytes:
     Raises
     ------
     TrainingError
-        If it holds another one, so that nobody could read it.
+        If it holds another one, so that nobody could read it, or something that skops can't store.
     """
     import skops.io
 
     names: dict[str, str] = {}
-    content = skops.io.dumps(model)
-    found = set(skops.io.get_untrusted_types(data=content)) - {*TRUSTED_TYPES, *trusted}
+    try:
+        content = skops.io.dumps(model)
+        found = set(skops.io.get_untrusted_types(data=content)) - {*TRUSTED_TYPES, *trusted}
+    except Exception as error:  # whatever the parts of an estimator raise, or a circle of them
+        raise TrainingError(
+            f"the model can't be stored as data: {error!r}; give it other params, or use another "
+            "estimator"
+        ) from error
     if found:
         raise TrainingError(
             f"the model holds {', '.join(sorted(found))}, which would run code when it is read; "

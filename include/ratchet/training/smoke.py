@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -42,12 +44,19 @@ def run_smoke(problem: Problem, estimator: str, rows: pd.DataFrame) -> None:
     try:
         model = problem.fit(estimator, sample, note=_on(sample))
         problem.answer(model, sample)
-        dump_model(model, tuple(spec.training.estimators[estimator].trusted_types))
+        _store(problem, estimator, model, where)
         _learn_by_heart(problem, estimator, sample, where)
     except EvidenceError as error:
         raise TrainingError(
             f"{where}: on {len(sample)} rows, {error}; look at its params"
         ) from error
+
+
+def _store(problem: Problem, estimator: str, model: Any, where: str) -> None:
+    try:
+        dump_model(model, tuple(problem.spec.training.estimators[estimator].trusted_types))
+    except TrainingError as error:
+        raise TrainingError(f"{where}: {error}") from error
 
 
 def _on(rows: pd.DataFrame) -> str:

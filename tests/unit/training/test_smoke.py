@@ -67,6 +67,13 @@ def test_smoke_finds_answers_that_are_none(spec, rows, monkeypatch):
         run_smoke(problem, "boosting", rows)
 
 
+def test_smoke_finds_params_with_which_a_model_can_not_be_stored(spec, rows):
+    scored = with_params(spec, "boosting", max_iter=20, early_stopping=True, scoring="roc_auc")
+    where = r"flights: training\.estimators\.boosting: the model can't be stored as data: Recursion"
+    with pytest.raises(TrainingError, match=where):
+        run_smoke(problem_of(scored), "boosting", rows)
+
+
 def test_smoke_goes_before_the_fit(model_lake):
     wrong = with_params(model_lake.spec, "boosting", learning_rate=1e-6)
     with pytest.raises(TrainingError, match="by heart"):
