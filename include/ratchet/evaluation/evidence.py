@@ -116,11 +116,12 @@ class Rate(Record):
 class Group(Record):
     """One of the groups that `evaluation.fairness` declares.
 
-    `rates` are what the kind of problem tells of a decision, by name, with the cost per unit.
+    `rates` are what the kind of problem tells of a decision, by name, with the cost per unit; there
+    are none where the holdout has no other group.
     `against_baseline` compares what the group costs with what it would under the best baseline.
     """
 
-    rates: dict[str, Rate] = Field(min_length=1)
+    rates: dict[str, Rate]
     against_baseline: SliceDifference
 
 

@@ -140,13 +140,23 @@ def levels_of(column: pd.Series, spec: Spec) -> Levels:
     steps = np.arange(1, spec.evaluation.bins) / spec.evaluation.bins
     edges = np.unique(np.quantile(known, steps)) if len(known) else np.empty(0)
     # a bin that nothing is in has no name: of a column that is mostly 0, the lowest edge is one
+    told = _told_apart(edges)
     names = [
-        *(f"to {edge:.4g}" for edge in edges),
-        f"above {edges[-1]:.4g}" if len(edges) else "all",
+        *(f"to {edge}" for edge in told),
+        f"above {told[-1]}" if told else "all",
         MISSING,
     ]
     bins = np.searchsorted(edges, values, side="left").clip(max=len(edges))
     return Levels(np.array(names), np.where(np.isnan(values), len(names) - 1, bins))
+
+
+def _told_apart(edges: NDArray[np.float64]) -> list[str]:
+    """Write numbers that differ with as few digits as tell them apart, four or more."""
+    for digits in range(4, 18):  # 17 tell any two of them apart
+        told = [f"{edge:.{digits}g}" for edge in edges.tolist()]
+        if len(set(told)) == len(told):
+            break
+    return told
 
 
 def _nameable(spec: Spec) -> Iterator[tuple[str, ...]]:

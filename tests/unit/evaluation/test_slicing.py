@@ -1,5 +1,7 @@
 """Planted in one part of the data, found there; nowhere else, nothing is found."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from honest_model import honest
@@ -111,6 +113,13 @@ def test_levels_of_numbers_that_are_mostly_one_value_do_not_tear_it_apart(stage)
     assert len(np.unique(found[mostly_dry == 0])) == 1
 
 
+def test_levels_of_numbers_that_differ_late_have_names_of_their_own(stage):
+    late = 1234560 + stage.rows.index.to_series(name="distance_mi") / 100
+    names, counts = np.unique(texts(late, stage.spec), return_counts=True)
+    assert names.tolist() == ["above 1234566", "to 1234562", "to 1234564", "to 1234566"]
+    assert counts.tolist() == [210] * 4
+
+
 def groups(stage, answers: Answers):
     losses = stage.problem.losses(answers, stage.rows)
     rule = stage.problem.losses(stage.problem.rule(stage.rows), stage.rows)
@@ -131,6 +140,14 @@ def test_groups_one_that_is_acted_on_in_the_wrong_cases_is_found(stage):
     found = groups(stage, np.where(at_lga, wrong, answers))
     worse = {n for n, g in found.items() if g.against_baseline.adjusted_p_value <= LEVEL}
     assert worse == {"origin=LGA"}
+
+
+def test_groups_one_that_is_alone_in_the_holdout_is_compared_with_the_baseline(stage):
+    alone = SimpleNamespace(**vars(stage) | {"rows": stage.rows.assign(origin="JFK")})
+    found = groups(alone, honest(alone.rows))
+    assert list(found) == ["origin=JFK"]
+    assert found["origin=JFK"].rates == {}
+    assert found["origin=JFK"].against_baseline.rows == len(alone.rows)
 
 
 def test_groups_one_that_is_acted_on_more_often_differs_from_the_others(stage):
