@@ -76,7 +76,7 @@ def _behave(
         required = {"least": 0.0, "most": declared.max_change}
     try:
         observed = _observe(answer, asked, declared)
-    except (EvidenceError, ValueError, TypeError):  # the model refuses such rows
+    except EvidenceError:  # the model refuses such rows
         observed = None
     return BehaviourTest(rows=len(asked), observed=observed, **required)
 
@@ -147,7 +147,7 @@ def _ask(problem: Problem, model: Any, frame: pd.DataFrame) -> Answers | None:
     try:
         with threads_limited(1):  # as for all other answers
             return problem.ask(model, frame)
-    except (ValueError, TypeError):
+    except Exception:  # however a model refuses, it does
         return None
 
 

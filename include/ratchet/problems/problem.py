@@ -119,15 +119,19 @@ class Problem(ABC):
         Raises
         ------
         EvidenceError
-            If a feature's column is missing, there are no rows, or an answer is none.
+            If a feature's column is missing, there are no rows, the model refuses, or an answer is
+            none.
         """
         columns = list(self.spec.gold.features if features is None else features)
         if missing := [name for name in columns if name not in frame]:
             raise EvidenceError(f"the model needs columns that are missing: {', '.join(missing)}")
         if frame.empty:
             raise EvidenceError("there are no rows to answer")
-        with threads_limited(1):
-            answers = self.ask(model, frame[columns])
+        try:
+            with threads_limited(1):
+                answers = self.ask(model, frame[columns])
+        except Exception as error:  # whatever a use case's own estimator raises
+            raise EvidenceError(f"the model does not answer: {error!r}") from error
         self.check(answers, len(frame), "the model")
         return answers
 

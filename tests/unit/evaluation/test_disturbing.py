@@ -69,10 +69,11 @@ def test_behaviour_invariance_observes_the_mean_change(stage):
     assert found.observed == pytest.approx(0.2 * at_ewr)
 
 
-def test_behaviour_model_that_refuses_has_no_answer(stage):
+@pytest.mark.parametrize("error", [ValueError, KeyError, RuntimeError])
+def test_behaviour_model_that_refuses_has_no_answer(stage, error):
     def refuses(frame):
         if frame["scheduled_weekday"].eq("Sun").all():
-            raise ValueError("no service on Sundays")
+            raise error("no service on Sundays")
         return honest(frame)
 
     found = behave(stage, refuses, WEEKDAY)
@@ -116,10 +117,11 @@ def test_robustness_answer_that_is_none_is_impossible(stage):
     assert others == {"answered"}
 
 
-def test_robustness_model_that_refuses_is_asked_about_the_others(stage):
+@pytest.mark.parametrize("error", [ValueError, KeyError, RuntimeError])
+def test_robustness_model_that_refuses_is_asked_about_the_others(stage, error):
     def refuses(frame):
         if frame["origin"].eq(UNKNOWN).any():
-            raise ValueError("unknown origin")
+            raise error("unknown origin")
         return honest(frame)
 
     found = robust(stage, refuses)
