@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 from scipy import special
 
-_FAR = 50.0
-"""In standard errors: no power short of 1 needs a difference as large."""
+_FAR = 10_000.0
+"""In standard errors: two days need as many at a level of .0001, and beyond none is looked for."""
 _MOST_CLUSTERS = 100_000
 """Some 270 years of days: who needs more, needs another question."""
 
@@ -29,7 +31,8 @@ def detectable_difference(
     Returns
     -------
     float
-        Above 0, in the unit of the loss. Add the margin's distance from 0 where there is one.
+        Above 0, in the unit of the loss; infinite if ten thousand standard errors would not do, as
+        of two days at a very low level. Add the margin's distance from 0 where there is one.
 
     References
     ----------
@@ -46,6 +49,8 @@ def detectable_difference(
     def missing(shift: float) -> float:
         return power_of(shift, 1.0, degrees_of_freedom, level=level) - power
 
+    if missing(_FAR) < 0:
+        return math.inf
     return float(standard_error) * float(brentq(missing, 0.0, _FAR))
 
 

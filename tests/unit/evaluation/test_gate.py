@@ -254,6 +254,16 @@ def test_gate_equal_models_are_refused_without_a_number_that_is_none(spec):
     assert failed(decision) == ["better_than_champion"]
 
 
+def test_gate_two_days_at_a_low_level_are_refused_with_a_reason(spec):
+    comparison_of = spec.gate.comparison.model_copy(update={"level": 0.01})
+    strict = spec.model_copy(
+        update={"gate": spec.gate.model_copy(update={"comparison": comparison_of})}
+    )
+    decision = judge(evidence(champion=comparison(days=2), days=2, candidates=3), strict)
+    assert "enough_days" in failed(decision)
+    assert "enough_power" in {clause.name for clause in decision.clauses}
+
+
 def test_gate_margin_of_non_inferiority_accepts_what_is_not_worse(spec):
     gate = spec.gate.model_copy(update={"max_regret_per_unit": 0.2})
     tolerant = spec.model_copy(update={"gate": gate})

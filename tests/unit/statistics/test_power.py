@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from scipy import stats
+from scipy.integrate import quad
 from simulated import chance
 
 from ratchet.statistics import (
@@ -20,6 +22,28 @@ from ratchet.statistics import (
 def test_detectable_difference_is_that_of_statsmodels(n, level, power, expected):
     found = detectable_difference(1 / np.sqrt(n), n - 1, level=level, power=power)
     assert found == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(("n", "level", "power"), [(2, 0.01, 0.99), (2, 1e-4, 0.9), (3, 1e-6, 0.9)])
+def test_detectable_difference_of_few_clusters_is_found_with_that_power(n, level, power):
+    """The power by an integral over the error s: t is exceeded where Z is above t * s - shift."""
+    shift, root = detectable_difference(1.0, n - 1, level=level, power=power), (n - 1) ** 0.5
+    critical = stats.t.isf(level, n - 1)
+
+    def density(s):
+        return stats.norm.sf(critical * s - shift) * stats.chi.pdf(s * root, n - 1) * root
+
+    assert quad(density, 0, np.inf, limit=500)[0] == pytest.approx(power, abs=1e-4)
+
+
+def test_detectable_difference_that_nothing_reaches_is_infinite():
+    assert detectable_difference(1.0, 1, level=1e-9, power=0.9) == np.inf
+
+
+def test_clusters_needed_at_a_level_that_two_do_not_reach_are_more():
+    n = clusters_needed(1.0, 0.1, 100, level=0.001, power=0.9)
+    less, enough = (stats.nct.sf(stats.t.isf(0.001, k - 1), k - 1, k**0.5) for k in (n - 1, n))
+    assert less < 0.9 <= enough
 
 
 @pytest.mark.parametrize(
