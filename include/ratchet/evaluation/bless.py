@@ -32,6 +32,9 @@ SINGLE_ROWS = 30
 """Rows that are asked one by one: enough for a 95th percentile that is not the slowest one."""
 BATCHES = 3
 """How often all rows are asked at once."""
+ROUNDING = 1e-6
+"""Share of the largest answer that sums of numbers of four bytes differ by, if others are beside
+them: an answer must depend on no other row than its own."""
 
 
 def bless(folder: Path) -> Blessing:
@@ -77,12 +80,15 @@ def probe(
     first = answer(rows)
     shuffled = rows[list(reversed(rows.columns))].assign(column_that_nobody_knows="x")
     singles = [rows.iloc[[at % len(rows)]] for at in range(SINGLE_ROWS)]
-    row_ms = _milliseconds(answer, singles)
+    alone: list[Answers] = []
+    row_ms = _milliseconds(lambda frame: alone.append(answer(frame)), singles)
     again: list[Answers] = []
     batch_ms = _milliseconds(lambda frame: again.append(answer(frame)), [rows] * BATCHES)
     return {
         "max_difference": problem.max_difference(first, stored),
-        "is_repeatable": all((each == first).all() for each in again),
+        "is_repeatable": all((each == first).all() for each in again)
+        and _alike(problem, np.concatenate(alone), first[np.arange(SINGLE_ROWS) % len(rows)])
+        and _alike(problem, answer(rows.iloc[::-1])[::-1], first),
         "ignores_unknown": bool((answer(shuffled) == first).all()),
         "refuses": _refusals(problem, model, rows, features),
         "row_p50_ms": row_ms[0],
@@ -92,6 +98,12 @@ def probe(
         "batch_p95_ms": batch_ms[1],
         "peak_memory_mb": _peak_memory_mb(),
     }
+
+
+def _alike(problem: Problem, answers: Answers, others: Answers) -> bool:
+    """Return whether numbers are equal but for rounding, and segments without exception."""
+    largest = 1.0 if others.dtype == object else max(1.0, float(np.abs(others).max()))
+    return problem.max_difference(answers, others) <= ROUNDING * largest
 
 
 def _refusals(problem: Problem, model: Any, rows: pd.DataFrame, features: list[str]) -> Refusals:

@@ -53,7 +53,8 @@ class Blessing(Record):
     answered. `other_versions` maps each library that is not of the version that the model was made
     with to what is installed. `max_difference` is the largest between a number of an answer in
     training and there (segments: the share that differ). `is_repeatable` says whether it answered
-    the same bits twice, `ignores_unknown` whether an unknown column changed nothing. Latencies in
+    the same bits twice, and but for rounding the same to a row alone and to rows in another order;
+    `ignores_unknown` says whether an unknown column changed nothing. Latencies in
     milliseconds are of one row, and of `batch_rows` rows at once; `peak_memory_mb` is that of the
     whole process.
 

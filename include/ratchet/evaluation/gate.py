@@ -409,7 +409,7 @@ def blessing_clauses(found: Blessing, spec: Spec) -> Iterator[Clause]:
         text="There are no answers to compare with those in training."
         if observed is None
         else f"Its answers differ from those in training by {observed:g}; {allowed:g} is allowed."
-        + ("" if found.is_repeatable else " Asked twice, it answered differently."),
+        + ("" if found.is_repeatable else " Asked again, alone or in another order, it differed."),
     )
     for name, measured, limit, what in (
         ("fast_enough", found.row_p95_ms, serving.max_row_ms, "ms for 95 of 100 single rows"),

@@ -4,11 +4,13 @@ import json
 import shutil
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from honest_model import honest
 from model_lake import FIRST, small
 
 from ratchet.evaluation import blessing as module
-from ratchet.evaluation.bless import BLESSING_FILE
+from ratchet.evaluation.bless import BLESSING_FILE, probe
 from ratchet.evaluation.blessing import bless_in_clean_process
 from ratchet.settings import Settings
 from ratchet.training import CANDIDATE_FILE, MODEL_FILE, Candidate, candidate_folder, split
@@ -100,3 +102,26 @@ def test_blessing_process_that_ends_badly_or_tells_nonsense_fails(bless, monkeyp
     found = bless()
     assert found.failure.startswith(told)
     assert found.max_difference is None
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        (honest, True),
+        (lambda frame: honest(frame) + 1e-8 / len(frame), True),
+        (
+            lambda frame: honest(frame) / honest(frame).max(),
+            False,
+        ),  # scaled by those who ask beside it
+        (lambda frame: np.where(np.arange(len(frame)) < 30, honest(frame), 0.5), False),
+        (lambda frame: honest(frame) * (1 - 1e-4 * (len(frame) == 1)), False),
+    ],
+)
+def test_blessing_answer_that_depends_on_other_rows_is_not_repeatable(stage, rule, expected):
+    def checked(frame):
+        return np.clip(rule(frame), 0, 1)
+
+    stored = checked(stage.rows)
+    found = probe(stage.problem, stage.model(checked), stage.rows, stage.features, stored)
+    assert found["max_difference"] == 0
+    assert found["is_repeatable"] is expected
