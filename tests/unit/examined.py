@@ -14,14 +14,16 @@ from ratchet.evaluation import (
     Refusals,
     Slices,
 )
-from ratchet.evaluation.evidence import DISTURBANCES, column_name
+from ratchet.evaluation.evidence import DISTURBANCES, column_name, required_of
 from ratchet.spec import Spec
+from ratchet.spec.types import Behaviour
 from ratchet.statistics import Calibration, SliceDifference, SliceMean
 
 BLESSED = Blessing(
     model_sha256="def",
     model_bytes=60_000,
     failure=None,
+    other_versions={},
     max_difference=0.0,
     is_repeatable=True,
     ignores_unknown=True,
@@ -79,6 +81,12 @@ def slice_mean(column: str, shrunken: float = 0.7) -> SliceMean:
     )
 
 
+def _within(test: Behaviour) -> float | str:
+    """Return what a test requires least."""
+    required = required_of(test)
+    return required["among"][0] if required["among"] else required["least"]
+
+
 def examined(spec: Spec, blessing: Blessing = BLESSED) -> Examination:
     """Return all that a spec declares, measured."""
     declared = spec.evaluation
@@ -115,8 +123,8 @@ def examined(spec: Spec, blessing: Blessing = BLESSED) -> Examination:
             for how in DISTURBANCES
         ),
         behaviour={
-            name: BehaviourTest(rows=1000, observed=0.0, least=-1.0, most=1.0)
-            for name in declared.behaviour
+            name: BehaviourTest(rows=1000, observed=_within(test), **required_of(test))
+            for name, test in declared.behaviour.items()
         },
         folds=(fold,) * declared.folds,
         blessing=blessing,

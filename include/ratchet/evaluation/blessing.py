@@ -64,7 +64,10 @@ def bless_in_clean_process(
                 return blessing
     model = (packaged / MODEL_FILE).read_bytes()
     return Blessing(
-        model_sha256=hashlib.sha256(model).hexdigest(), model_bytes=len(model), failure=failure
+        model_sha256=hashlib.sha256(model).hexdigest(),
+        model_bytes=len(model),
+        failure=failure,
+        other_versions={},
     )
 
 

@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from ratchet.errors import EvidenceError
-from ratchet.evaluation.evidence import DISTURBANCES, BehaviourTest, Disturbance, How, Outcome
+from ratchet.evaluation.evidence import (
+    DISTURBANCES,
+    BehaviourTest,
+    Disturbance,
+    How,
+    Outcome,
+    required_of,
+)
 from ratchet.problems import Answers, Problem, threads_limited
 from ratchet.spec.types import Behaviour, Canary, Direction
 
@@ -69,16 +76,11 @@ def _behave(
     asked = rows
     if isinstance(declared, Canary):
         asked = _canary(problem, rows, features, declared)
-        required = {"least": declared.least, "most": declared.most, "among": declared.among or ()}
-    elif isinstance(declared, Direction):
-        required = {"least": declared.least, "most": declared.most}
-    else:
-        required = {"least": 0.0, "most": declared.max_change}
     try:
         observed = _observe(answer, asked, declared)
     except EvidenceError:  # the model refuses such rows
         observed = None
-    return BehaviourTest(rows=len(asked), observed=observed, **required)
+    return BehaviourTest(rows=len(asked), observed=observed, **required_of(declared))
 
 
 def _observe(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import product
-from typing import Literal, Self, get_args
+from typing import Any, Literal, Self, get_args
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
@@ -12,6 +12,7 @@ from ratchet.errors import EvidenceError
 from ratchet.evaluation.metrics import Quality
 from ratchet.settings import Settings
 from ratchet.spec import Spec
+from ratchet.spec.types import Behaviour, Canary, Direction
 from ratchet.statistics import Calibration, Comparison, SliceDifference, SliceMean
 from ratchet.window import Window
 
@@ -65,7 +66,7 @@ class Blessing(Record):
     model_sha256: str
     model_bytes: int = Field(ge=0)
     failure: str | None
-    other_versions: dict[str, str] = {}
+    other_versions: dict[str, str]
     max_difference: FiniteFloat | None = None
     is_repeatable: bool = False
     ignores_unknown: bool = False
@@ -159,6 +160,15 @@ class BehaviourTest(Record):
         if self.observed is None or self.least is None or self.most is None:
             return False
         return self.least <= self.observed <= self.most
+
+
+def required_of(declared: Behaviour) -> dict[str, Any]:
+    """Return the fields of a `BehaviourTest` that say what a declared one requires."""
+    if isinstance(declared, Canary):
+        return {"least": declared.least, "most": declared.most, "among": declared.among or ()}
+    if isinstance(declared, Direction):
+        return {"least": declared.least, "most": declared.most, "among": ()}
+    return {"least": 0.0, "most": declared.max_change, "among": ()}
 
 
 class Fold(Record):

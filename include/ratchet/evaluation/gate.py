@@ -6,7 +6,14 @@ from collections.abc import Iterator
 
 from ratchet.decision import Clause, Decision
 from ratchet.errors import EvidenceError
-from ratchet.evaluation.evidence import Blessing, Challenger, Evidence, Examination, Slices
+from ratchet.evaluation.evidence import (
+    Blessing,
+    Challenger,
+    Evidence,
+    Examination,
+    Slices,
+    required_of,
+)
 from ratchet.spec import Spec
 from ratchet.statistics import Comparison, SliceDifference, detectable_difference, power_of
 
@@ -248,6 +255,8 @@ def _parts(found: Examination, spec: Spec) -> Iterator[Clause]:
     ):
         if guard is None or not guard.columns:
             continue
+        for each in parts:
+            _check_margin(each.margin, guard.max_regret_per_unit)
         worst = max(parts, key=lambda each: each.shrunken, default=None)
         allowed = guard.max_regret_per_unit
         yield Clause(
@@ -260,11 +269,10 @@ def _parts(found: Examination, spec: Spec) -> Iterator[Clause]:
             else f"Of {len(parts)} parts the worst is {_part(worst, spec)}; {allowed:g} is "
             "allowed.",
         )
-    worse = [
-        each
-        for each in (*found.slices.declared, *found.slices.found)
-        if each.adjusted_p_value <= level
-    ]
+    slices = (*found.slices.declared, *found.slices.found)
+    for each in slices:
+        _check_margin(each.margin, declared.slices.max_regret_per_unit)
+    worse = [each for each in slices if each.adjusted_p_value <= level]
     yield Clause(
         name="no_slice_proven_worse",
         passed=not worse,
@@ -338,6 +346,11 @@ def _behaves(found: Examination, spec: Spec) -> Iterator[Clause]:
         test = found.behaviour.get(name)
         required = "measured"
         if test is not None:
+            if test != test.model_copy(update=required_of(declared)):
+                raise EvidenceError(
+                    f"the evidence of evaluation.behaviour.{name} requires something else than the "
+                    "spec; evaluate the window again"
+                )
             required = ", ".join(test.among) or f"{test.least:g} to {test.most:g}"
         observed = "no answer" if test is None or test.observed is None else test.observed
         yield Clause(
@@ -426,12 +439,16 @@ def blessing_clauses(found: Blessing, spec: Spec) -> Iterator[Clause]:
 
 
 def _of_margin(found: Comparison, margin: float) -> Comparison:
-    if found.margin != margin:
+    _check_margin(found.margin, margin)
+    return found
+
+
+def _check_margin(tested: float, margin: float) -> None:
+    if tested != margin:
         raise EvidenceError(
-            f"the evidence tests a margin of {found.margin:g}, and the spec has {margin:g}; "
+            f"the evidence tests a margin of {tested:g}, and the spec has {margin:g}; "
             "evaluate the window again"
         )
-    return found
 
 
 def _chosen(p_value: float, evidence: Evidence) -> float:

@@ -161,9 +161,9 @@ def _bless(problem: Problem, model: Any, rows: pd.DataFrame, answers: Answers) -
     try:
         found = probe(problem, model, rows, features, answers)
     except (EvidenceError, ValueError) as error:
-        return Blessing(model_sha256=_MODEL, model_bytes=0, failure=str(error))
+        return Blessing(model_sha256=_MODEL, model_bytes=0, failure=str(error), other_versions={})
     found["peak_memory_mb"] = 0.0
-    return Blessing(model_sha256=_MODEL, model_bytes=0, failure=None, **found)
+    return Blessing(model_sha256=_MODEL, model_bytes=0, failure=None, other_versions={}, **found)
 
 
 @dataclass(frozen=True)

@@ -1,3 +1,4 @@
+import json
 import math
 from datetime import UTC, datetime, timedelta
 
@@ -17,6 +18,7 @@ from ratchet.evaluation import (
     judge,
     load_evidence,
 )
+from ratchet.evaluation.evidence import required_of
 from ratchet.settings import PROJECT, Settings
 from ratchet.spec import load_spec
 from ratchet.statistics import Comparison
@@ -90,14 +92,15 @@ def sure(slope):
     return {"calibration": CALIBRATED.model_copy(update={"slope": slope})}
 
 
-def group(shrunken):
+def group(shrunken, margin=0.0):
     usual = EXAMINED.fairness["origin=any"]
-    against = part("origin", shrunken, margin=0.0)
+    against = part("origin", shrunken, margin=margin)
     return {"fairness": {"origin=JFK": usual.model_copy(update={"against_baseline": against})}}
 
 
-def behaviour(name, observed):
-    test = BehaviourTest(rows=1000, observed=observed, least=0.1, most=0.5)
+def behaviour(name, observed, **other):
+    required = required_of(FLIGHTS.evaluation.behaviour[name]) | other
+    test = BehaviourTest(rows=1000, observed=observed, **required)
     return {"behaviour": EXAMINED.behaviour | {name: test}}
 
 
@@ -188,8 +191,9 @@ FAULTS = [
     *(({"examination": sure(slope)}, "rightly_sure") for slope in (0.64, 1.51, None)),
     *(
         ({"examination": behaviour(name, observed)}, f"behaves_{name}")
-        for name in FLIGHTS.evaluation.behaviour
-        for observed in (0.09, 0.51, None)
+        for name, declared in FLIGHTS.evaluation.behaviour.items()
+        for bounds in [required_of(declared)]
+        for observed in (bounds["least"] - 0.01, bounds["most"] + 0.01, None)
     ),
     ({"examination": disturbed("impossible")}, "no_impossible_answers"),
     ({"blessing": blessed(failure="it ended with signal 9")}, "served"),
@@ -278,6 +282,19 @@ def test_gate_margin_of_non_inferiority_accepts_what_is_not_worse(spec):
         ({"champion": comparison(margin=0.2)}, "tests a margin of 0.2, and the spec has 0;"),
         ({"by_metric": comparison()}, "tests a margin of 0, and the spec has 0.02;"),
         ({"baseline": comparison(margin=0.0)}, "tests a margin of 0, and the spec has -0.1;"),
+        (
+            {"examination": slices([part("origin", margin=2.0)])},
+            "margin of 2, and the spec has 0.5",
+        ),
+        (
+            {"examination": slices(found=(part("distance_mi", margin=2.0),))},
+            "margin of 2, and the spec has 0.5",
+        ),
+        ({"examination": group(0.0, margin=2.0)}, "margin of 2, and the spec has 0;"),
+        (
+            {"examination": behaviour("calm_morning", 0.9, most=1.0)},
+            "calm_morning requires something else than the spec; evaluate the window again",
+        ),
     ],
 )
 def test_gate_evidence_of_other_margins_raises(spec, change, message):
@@ -310,7 +327,9 @@ def test_gate_nan_prediction_difference_raises(spec):
 
 
 def test_gate_blessing_that_failed_refuses_all_of_it(spec):
-    crashed = Blessing(model_sha256="def", model_bytes=60_000, failure="it ended with signal 9")
+    crashed = Blessing(
+        model_sha256="def", model_bytes=60_000, failure="it ended with signal 9", other_versions={}
+    )
     assert failed(judge(evidence(blessing=crashed), spec)) == [
         "served",
         "refuses_what_is_wrong",
@@ -376,6 +395,18 @@ def test_gate_champion_that_has_seen_the_holdout_raises(spec):
 def test_gate_evidence_of_another_use_case_raises(spec):
     with pytest.raises(EvidenceError, match="of 'trains', not of 'flights'"):
         judge(evidence().model_copy(update={"use_case": "trains"}), spec)
+
+
+def test_load_evidence_without_the_other_versions_of_a_blessing_raises(spec, tmp_path):
+    settings = Settings(tmp_path, tmp_path)
+    content = json.loads(
+        evidence(blessing=blessed(other_versions={"numpy": "1"})).model_dump_json()
+    )
+    del content["examination"]["blessing"]["other_versions"]
+    path = settings.lake(spec.name).work(WINDOW) / "evidence.json"
+    write_atomic(path, json.dumps(content).encode())
+    with pytest.raises(EvidenceError, match=r"other_versions\s+Field required"):
+        load_evidence(spec, WINDOW, settings)
 
 
 def test_load_evidence_reads_what_was_written(spec, tmp_path):
