@@ -16,6 +16,10 @@ MIN_DAYS = 6
 """A block holds at most a third of the days, and one of fewer than two days is no block."""
 
 
+ROUNDING = 1e-12
+"""Share of a number that sums over rows are off: an error that is no more is none."""
+
+
 class Comparison(BaseModel):
     """By how much the mean loss of one model is above another's, and how sure that is.
 
@@ -230,13 +234,16 @@ def conclude(
     margin: float,
     confidence: float,
 ) -> Comparison:
-    """Add interval and p-value to an estimate whose error is known."""
+    """Add interval and p-value to an estimate whose error is known; refuse one that is infinite."""
     degrees = math.inf if degrees_of_freedom is None else degrees_of_freedom
     reach = float(special.stdtrit(degrees, (1 + confidence) / 2)) * standard_error
-    if standard_error > 0:
+    if not math.isfinite(standard_error):
+        raise EvidenceError("losses are too large to be compared; count them in a larger unit")
+    least = ROUNDING * max(abs(estimate), abs(margin))
+    if standard_error > least:
         p_value = float(special.stdtr(degrees, (estimate - margin) / standard_error))
-    else:
-        p_value = float(estimate >= margin)
+    else:  # all differences are equal
+        p_value = float(estimate >= margin - least)
     return Comparison(
         estimate=estimate,
         standard_error=standard_error,

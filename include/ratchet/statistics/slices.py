@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 from scipy import special
 
 from ratchet.statistics.clusters import Array, clustered_means, sum_by_cluster
+from ratchet.statistics.comparison import ROUNDING
 from ratchet.statistics.multiplicity import holm
 
 
@@ -114,7 +115,7 @@ def compare_slices(
     )
     found = [
         SliceDifference(**each.model_dump(), margin=margin, adjusted_p_value=float(p))
-        for each, p in zip(means, holm(_worse(estimate - margin, error, days - 1)), strict=True)
+        for each, p in zip(means, holm(_worse(estimate, margin, error, days - 1)), strict=True)
     ]
     return sorted(found, key=lambda each: -each.shrunken)
 
@@ -197,9 +198,10 @@ def shrink(estimates: ArrayLike, errors: ArrayLike, towards: float) -> Array:
     return towards + share * (y - towards)
 
 
-def _worse(excess: Array, error: Array, degrees: Array) -> Array:
-    exact = error == 0
+def _worse(estimate: Array, margin: float, error: Array, degrees: Array) -> Array:
+    excess, least = estimate - margin, ROUNDING * np.maximum(np.abs(estimate), abs(margin))
+    exact = error <= least
     t = np.divide(excess, error, out=np.zeros_like(excess), where=~exact)
     return np.where(
-        exact, np.where(excess > 0, 0.0, 1.0), special.stdtr(np.maximum(degrees, 1), -t)
+        exact, np.where(excess > least, 0.0, 1.0), special.stdtr(np.maximum(degrees, 1), -t)
     )

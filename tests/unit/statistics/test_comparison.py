@@ -101,6 +101,22 @@ def test_compare_equal_models_are_not_better_and_not_worse_by_a_margin(
     assert (found.estimate, found.standard_error, found.p_value) == (0, 0, p_value)
 
 
+@pytest.mark.parametrize("difference", [-0.3, 0.1, 0.3, 0.7])
+@pytest.mark.parametrize("compare", [by_cluster, by_blocks])
+def test_compare_differences_that_are_all_the_margin_prove_nothing(compare, difference):
+    day = np.repeat(np.arange(8), [3, 5, 7, 11, 2, 9, 4, 6])
+    x = np.full(len(day), difference)
+    assert compare(x, day, difference).p_value == 1.0
+    assert compare(x, day, difference + 1e-6).p_value == 0.0
+
+
+@pytest.mark.parametrize("compare", [by_cluster, by_blocks])
+def test_compare_losses_whose_squares_are_no_numbers_raises(compare):
+    x = np.random.default_rng(0).normal(0, 1e300, 40)
+    with np.errstate(all="ignore"), pytest.raises(EvidenceError, match="larger unit"):
+        compare(x, np.repeat(np.arange(8), 5))
+
+
 def test_compare_by_cluster_one_day_raises():
     with pytest.raises(EvidenceError, match="at least two clusters"):
         by_cluster([1.0, 2.0], ["mon", "mon"])

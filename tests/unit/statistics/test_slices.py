@@ -127,6 +127,19 @@ def test_compare_slices_equal_models_are_worse_nowhere():
     assert {(each.shrunken, each.adjusted_p_value) for each in found} == {(0.0, 1.0)}
 
 
+def test_compare_slices_that_lose_just_the_margin_are_not_found():
+    rows = np.arange(47)
+    found = compare_slices(
+        np.full(47, 0.1),
+        np.repeat(np.arange(8), [3, 5, 7, 11, 2, 9, 4, 6]),
+        {"parity": Levels.of(rows % 2), "third": Levels.of(rows % 3)},
+        margin=0.1,
+        min_rows=3,
+        min_clusters=2,
+    )
+    assert {each.adjusted_p_value for each in found} == {1.0}
+
+
 def test_compare_slices_nan_raises():
     x, day, columns = draw(np.random.default_rng(7))
     x[3] = np.nan
