@@ -56,7 +56,7 @@ def bless(folder: Path) -> Blessing:
         model_sha256=hashlib.sha256(content).hexdigest(),
         model_bytes=len(content),
         failure=None,
-        other_versions=_other_versions(candidate.versions),
+        other_versions=other_versions(candidate.versions),
         **probe(problem, model, rows, features, stored),
     )
 
@@ -137,7 +137,8 @@ def _milliseconds(
     return round(float(median), 2), round(float(slow), 2)
 
 
-def _other_versions(versions: dict[str, str]) -> dict[str, str]:
+def other_versions(versions: dict[str, str]) -> dict[str, str]:
+    """Return what is installed of each library that is not of the version that is given."""
     installed = {name: _version(name) for name in versions}
     return {name: found for name, found in installed.items() if found != versions[name]}
 

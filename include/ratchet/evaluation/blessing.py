@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ratchet.evaluation.bless import BLESSING_FILE, ROWS_FILE, SPEC_FILE
+from ratchet.evaluation.bless import BLESSING_FILE, ROWS_FILE, SPEC_FILE, other_versions
 from ratchet.evaluation.evidence import Blessing
 from ratchet.spec import Spec
 from ratchet.storage import write_atomic
@@ -38,11 +38,13 @@ def bless_in_clean_process(
     rows
         What it is asked: the rows that it answered in training, in that order.
     kept
-        Folder of blessings by what was blessed. What did not fail is measured once.
+        Folder of blessings by what was blessed, and by what is installed. What did not fail is
+        measured once.
     """
     request = spec.model_dump_json().encode()
     files = [packaged / name for name in (MODEL_FILE, CANDIDATE_FILE, HOLDOUT_FILE)]
-    digest = hashlib.sha256(b"".join([*(path.read_bytes() for path in files), request]))
+    installed = repr(sorted(other_versions(candidate.versions).items())).encode()
+    digest = hashlib.sha256(b"".join([*(path.read_bytes() for path in files), request, installed]))
     path = kept / f"{digest.hexdigest()}.json"
     if path.exists():
         return Blessing.model_validate_json(path.read_bytes())

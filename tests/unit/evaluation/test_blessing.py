@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from examined import BLESSED
 from honest_model import honest
 from model_lake import FIRST, small
 
@@ -72,6 +73,20 @@ def test_blessing_other_versions_than_it_was_made_with_are_named(bless):
     found = bless(versions=versions | {"numpy": "1.0", "no-such-library": "2"})
     assert set(found.other_versions) == {"numpy", "no-such-library"}
     assert found.other_versions["no-such-library"] == "none"
+
+
+def test_blessing_is_measured_again_where_something_else_is_installed(bless, monkeypatch):
+    measured = []
+
+    def tells(folder, _):
+        (folder / BLESSING_FILE).write_text(BLESSED.model_dump_json())
+        measured.append(folder)
+
+    monkeypatch.setattr(module, "_run", tells)
+    for installed in ({"numpy": "1.0"}, {"numpy": "1.0"}, {}):
+        monkeypatch.setattr(module, "other_versions", lambda _, installed=installed: installed)
+        assert bless() == BLESSED
+    assert len(measured) == 2
 
 
 def test_blessing_model_that_is_none_fails(bless):
