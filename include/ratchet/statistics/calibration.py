@@ -26,8 +26,9 @@ class Calibration(BaseModel):
     excess. `bias` is the mean probability less the share that occurred, with a clustered error.
 
     `slope` and `intercept` recalibrate the logits best: 1 and 0 for a calibrated model, a slope
-    below 1 for one that is too sure. `p_value` tests both at once, by cluster. The three are None
-    where there is no best one: all probabilities are equal, or separate the labels.
+    below 1 for one that is too sure. `p_value` tests both at once, by cluster; None of two
+    clusters. The three are None where there is no best one: all probabilities or labels are equal,
+    or probabilities separate the labels.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -145,19 +146,30 @@ def _checked(probabilities: ArrayLike, labels: ArrayLike) -> tuple[Array, Array]
     return p, y
 
 
+def _are_apart(one: Array, other: Array) -> bool:
+    """Return whether numbers of two kinds touch at most; then no finite slope fits best."""
+    return bool(one.max() <= other.min() or other.max() <= one.min())
+
+
 def _recalibrate(
     p: Array, y: Array, clusters: ArrayLike
-) -> tuple[float, float, float] | tuple[None, None, None]:
+) -> tuple[float | None, float | None, float | None]:
     x = np.column_stack([logit(np.clip(p, _LEAST, 1 - _LEAST)), np.ones(len(p))])
-    if np.ptp(x[:, 0]) == 0:
+    if np.ptp(y) == 0 or _are_apart(x[y == 0, 0], x[y == 1, 0]):
         return None, None, None
-    weights = np.array([1.0, 0.0])
+
+    def likelihood(weights: Array) -> float:
+        return float(y @ (x @ weights) - np.logaddexp(0, x @ weights).sum())
+
+    weights = np.array([0.0, logit(y.mean())])
     for _ in range(_STEPS):
         fitted = expit(x @ weights)
         information = (x.T * (fitted * (1 - fitted))) @ x
         if np.linalg.cond(information) > 1 / np.finfo(float).eps:
             return None, None, None
         step = np.linalg.solve(information, x.T @ (y - fitted))
+        while likelihood(weights + step) < likelihood(weights):  # a whole step leads too far
+            step = step / 2
         weights = weights + step
         if np.abs(step).max() < 1e-10:
             break
@@ -170,7 +182,7 @@ def _recalibrate(
     covariance = inverse @ (scores @ scores.T) @ inverse * n / (n - 1)
     slope, intercept = (float(weight) for weight in weights)
     if n <= 2 or np.linalg.cond(covariance) > 1 / np.finfo(float).eps:
-        return None, None, None
+        return slope, intercept, None
     away = weights - [1.0, 0.0]
     hotelling = float(away @ np.linalg.solve(covariance, away))
     fisher = hotelling * (n - 2) / (2 * (n - 1))

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
-from scipy.special import expit
+from scipy.special import expit, logit
 from simulated import chance
+from sklearn.linear_model import LogisticRegression
 
 from ratchet.errors import EvidenceError
 from ratchet.statistics import measure_calibration, spiegelhalter
@@ -74,6 +75,26 @@ def test_measure_calibration_test_by_day_keeps_its_level_where_days_share_shocks
         by_row += measure_calibration(p, labels, np.arange(len(p)), bins=10).p_value < 0.05
     assert chance(by_day, draws, 0.03, 0.08)
     assert by_row > 3 * by_day
+
+
+@pytest.mark.parametrize("sure", [0.1, 0.5, 1.0, 4.0, 20.0])
+@pytest.mark.parametrize("bias", [-3.0, 0.0, 3.0])
+@pytest.mark.parametrize("clusters", [2, 14])
+def test_measure_calibration_slope_of_any_bad_model_is_that_of_sklearn(sure, bias, clusters):
+    generator = np.random.default_rng(3)
+    truth = generator.normal(-1, 1, 3000)
+    y, p = generator.random(3000) < expit(truth), expit(sure * truth + bias)
+    found = measure_calibration(p, y, np.arange(3000) % clusters, bins=10)
+    x = logit(np.clip(p, 1e-6, 1 - 1e-6))[:, None]
+    best = LogisticRegression(C=np.inf, tol=1e-8, solver="newton-cholesky").fit(x, y)
+    assert found.slope == pytest.approx(best.coef_[0, 0], rel=1e-4)
+    assert found.intercept == pytest.approx(best.intercept_[0], rel=1e-4, abs=1e-4)
+    assert (found.p_value is None) == (clusters == 2)
+
+
+def test_measure_calibration_of_equal_labels_has_no_slope():
+    found = measure_calibration(np.linspace(0.1, 0.9, 40), [1] * 40, np.arange(40) % 4, bins=10)
+    assert (found.slope, found.intercept, found.p_value) == (None, None, None)
 
 
 def test_measure_calibration_constant_has_no_slope():
