@@ -93,10 +93,15 @@ def reasons(
 
 
 def typical(frame: pd.DataFrame, numeric: Sequence[str]) -> dict[str, float | str | bool | None]:
-    """Return a typical row: the median of numbers, the most frequent of categories."""
+    """Return a typical row: the median of numbers, the most frequent of categories.
+
+    Of a feature that is missing in all rows, that is None.
+    """
     found: dict[str, float | str | bool | None] = {}
     for name in frame.columns:
-        if name in numeric:
+        if frame[name].isna().all():
+            found[name] = None
+        elif name in numeric:
             found[name] = float(np.nanmedian(frame[name].to_numpy(np.float64)))
         else:
             levels = frame[name].value_counts()

@@ -42,6 +42,15 @@ def test_typical_is_the_median_and_the_most_frequent(features, reference):
     assert reference["origin"] == features["origin"].mode()[0]
 
 
+def test_typical_of_what_is_missing_everywhere_is_nothing(features):
+    gone = features.assign(
+        wind_gust_mph=np.nan, origin=features["origin"].mask(features.index >= 0)
+    )
+    found = typical(gone, ["wind_gust_mph"])
+    assert (found["wind_gust_mph"], found["origin"]) == (None, None)
+    assert found["carrier"] == features["carrier"].mode()[0]
+
+
 @pytest.mark.parametrize("estimator", ["logistic", "boosting"])
 def test_contributions_and_base_add_up_to_the_log_odds(spec, rows, features, reference, estimator):
     model, problem = fit(spec, rows, estimator), problem_of(spec)
