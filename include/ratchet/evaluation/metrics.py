@@ -23,7 +23,7 @@ class Quality(BaseModel):
     problem by name; `Costs.metrics` says which direction is better.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     rows: int = Field(gt=0)
     cost_per_unit: FiniteFloat

@@ -31,7 +31,7 @@ class Calibration(BaseModel):
     or probabilities separate the labels.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     rows: int = Field(gt=1)
     clusters: int = Field(gt=1)

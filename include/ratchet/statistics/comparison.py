@@ -30,7 +30,7 @@ class Comparison(BaseModel):
     interval. `degrees_of_freedom` are those of Student's t, None for the normal distribution.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     estimate: FiniteFloat
     standard_error: FiniteFloat = Field(ge=0)

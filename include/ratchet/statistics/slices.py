@@ -42,7 +42,7 @@ class SliceMean(BaseModel):
     the mean of all rows, the more so the larger its error.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     column: str
     level: str

@@ -312,6 +312,28 @@ def test_gate_number_missing_raises(spec, number):
         judge(found.model_copy(update={"candidates": {"boosting": broken}}), spec)
 
 
+@pytest.mark.parametrize("other", [False, "0", None, []])
+@pytest.mark.parametrize(
+    "path",
+    [
+        ("candidates", "boosting", "against_champion", "p_value"),
+        ("candidates", "boosting", "quality", "cost_per_unit"),
+        ("candidates", "boosting", "quality", "metrics", "roc_auc"),
+        ("examination", "calibration", "error"),
+        ("examination", "slices", "metrics", 0, "shrunken"),
+        ("examination", "slices", "declared", 0, "adjusted_p_value"),
+    ],
+)
+def test_gate_what_is_no_number_raises(path, other):
+    content = json.loads(evidence().model_dump_json())
+    part = content
+    for step in path[:-1]:
+        part = part[step]
+    part[path[-1]] = other
+    with pytest.raises(ValueError, match=str(path[-1])):
+        Evidence.model_validate_json(json.dumps(content))
+
+
 def test_gate_metric_that_was_not_measured_raises(spec):
     found = evidence()
     best = found.candidates["boosting"]
