@@ -17,7 +17,8 @@ from ratchet.statistics import Calibration, Comparison, SliceDifference, SliceMe
 from ratchet.window import Window
 
 EVIDENCE_FILE = "evidence.json"
-
+SHOWN = 10
+"""Slices that are kept of those that were searched, worst first."""
 
 How = Literal["permuted", "missing", "out_of_range"]
 Outcome = Literal["answered", "refused", "impossible"]
@@ -101,6 +102,14 @@ class Slices(Record):
     found: tuple[SliceDifference, ...]
     searched: int = Field(ge=0)
     metrics: tuple[SliceMean, ...] = ()
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if len(self.found) < min(self.searched, SHOWN):
+            raise ValueError(
+                f"the worst of {self.searched:,} slices that were searched are missing"
+            )
+        return self
 
 
 class Rate(Record):

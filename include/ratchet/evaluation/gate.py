@@ -223,8 +223,13 @@ def _enough_power(found: Comparison, evidence: Evidence, spec: Spec) -> Clause:
     level = min(pairing.level, _chosen(max(found.p_value, _LEAST_LEVEL), evidence))
     level_of_one = level / len(evidence.candidates)
     error, degrees = found.standard_error, found.degrees_of_freedom
+    if degrees is None:
+        raise EvidenceError(
+            "the comparison with the champion lacks its degrees of freedom; evaluate the window "
+            "again"
+        )
     detectable, power = 0.0, 1.0
-    if error > 0 and degrees is not None:
+    if error > 0:
         distance = pairing.worthwhile_per_unit + found.margin
         power = power_of(distance, error, degrees, level=level_of_one)
         detectable = -found.margin + detectable_difference(

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ratchet.evaluation.evidence import Group, Rate, Slices, column_name
+from ratchet.evaluation.evidence import SHOWN, Group, Rate, Slices, column_name
 from ratchet.problems import Answers, Problem
 from ratchet.spec import Spec
 from ratchet.spec.types import Guard
@@ -28,8 +28,6 @@ Days = NDArray[np.datetime64]
 
 MIN_DAYS = 5
 """On fewer days the error of a slice is a guess."""
-SHOWN = 10
-"""Slices that are kept of those that were searched, worst first."""
 CONFIDENCE = 0.95
 MISSING = "missing"
 

@@ -343,6 +343,21 @@ def test_gate_metric_that_was_not_measured_raises(spec):
         judge(found.model_copy(update={"candidates": {"boosting": broken}}), spec)
 
 
+def test_gate_comparison_without_degrees_of_freedom_raises(spec):
+    unknown = BETTER.model_copy(update={"degrees_of_freedom": None})
+    with pytest.raises(EvidenceError, match="lacks its degrees of freedom"):
+        judge(evidence(champion=unknown), spec)
+
+
+@pytest.mark.parametrize(("searched", "found"), [(1, 0), (3, 2), (500, 9)])
+def test_gate_searched_slices_that_are_missing_raise(spec, searched, found):
+    usual = EXAMINED.slices.model_copy(
+        update={"searched": searched, "found": (part("distance_mi"),) * found}
+    )
+    with pytest.raises(EvidenceError, match="slices that were searched are missing"):
+        judge(evidence(examination={"slices": usual}), spec)
+
+
 def test_gate_nan_prediction_difference_raises(spec):
     with pytest.raises(EvidenceError, match="not complete"):
         judge(evidence(blessing=blessed(max_difference=math.nan)), spec)
@@ -370,7 +385,7 @@ def test_gate_blessing_that_failed_refuses_all_of_it(spec):
         ({"folds": ()}, "2 of evaluation.folds"),
         ({"fairness": {}}, "evaluation.fairness: origin"),
         (
-            {"slices": Slices(rival="champion 3", declared=(), found=(), searched=9)},
+            {"slices": Slices(rival="champion 3", declared=(), found=(), searched=0)},
             "evaluation.slices: origin",
         ),
     ],
