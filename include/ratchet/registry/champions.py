@@ -100,15 +100,17 @@ def in_line(ordered: list[Decision]) -> list[Decision]:
     """Return the promotions of all who can be champion again without a gate, the champion last.
 
     A rollback takes the champion out, and all who came after the one that it brings back: they do
-    not come back by another rollback.
+    not come back by another rollback. One that brings back who was taken out by then, as another
+    process went back further at the same time, changes nothing.
     """
     line: list[Decision] = []
     for change in ordered:
         if change.kind == "promotion":
             line.append(change)
-        else:
-            while line and line[-1].subject["version"] != change.subject["version"]:
-                line.pop()
+            continue
+        names = [promotion.subject["version"] for promotion in line]
+        if change.subject["version"] in names:
+            del line[names.index(change.subject["version"]) + 1 :]
     return line
 
 

@@ -87,6 +87,23 @@ def test_rollback_over_two_takes_both_out(three):
     assert registry(three) == ("1", {"1": "promoted", "2": "rolled back", "3": "rolled back"})
 
 
+def test_two_rollbacks_at_once_leave_a_champion(three, monkeypatch):
+    append, calls = Ledger.append, []
+
+    def slow(ledger, decision):
+        calls.append(decision)
+        if len(calls) == 1:  # another process goes back further between reading the ledger and this
+            back(three, to="1")
+        return append(ledger, decision)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "append", slow)
+        back(three)
+    assert [call.subject["version"] for call in calls] == ["2", "1"]
+    assert champion(three, THIRD.end) == "1"
+    assert registry(three) == ("1", {"1": "promoted", "2": "rolled back", "3": "rolled back"})
+
+
 def test_rollback_from_a_moment_takes_effect_then(three):
     back(three, since=FOURTH.end)
     assert champion(three, FOURTH.start) == "3"
