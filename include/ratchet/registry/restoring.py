@@ -227,7 +227,12 @@ def _copied(spec: Spec, settings: Settings, version: str) -> Iterator[Settings]:
     with tempfile.TemporaryDirectory(prefix="ratchet-drill-") as scratch:
         copy = replace(settings, home=Path(scratch), ledger=None)
         target = copy.lake(spec.name)
-        shutil.copytree(lake.root / "ledger", target.root / "ledger")
+        target.ledger.folder.mkdir(parents=True)
+        # Others may record meanwhile. The index comes first, so that it names nothing that is not
+        # copied after it, and what they have not finished is left out.
+        for pattern in (".index", "????????.json"):
+            for path in lake.ledger.folder.glob(pattern):
+                shutil.copy2(path, target.ledger.folder)
         if (lake.releases / version).is_dir():
             shutil.copytree(lake.releases / version, target.releases / version)
         yield copy

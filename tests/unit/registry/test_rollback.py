@@ -1,4 +1,5 @@
 import shutil
+import threading
 from datetime import timedelta
 
 import pytest
@@ -6,6 +7,7 @@ from champions_lake import release_again
 from model_lake import FIRST, SECOND, THIRD
 
 from ratchet.cli import main
+from ratchet.decision import Decision
 from ratchet.errors import ReleaseError
 from ratchet.ledger import Ledger
 from ratchet.registry import champion_at, drill, has_previous, promote, restoring, rollback
@@ -227,6 +229,29 @@ def test_drill_passes_and_touches_nothing(three):
     assert decision.evidence["seconds"] > 0
     assert (registry(three), champion(three, FOURTH.end)) == before
     assert drill(three.spec, three.settings, "monthly") == decision
+
+
+def test_drill_copies_a_whole_ledger_while_others_record(three):
+    def record():
+        for number in range(100):
+            Ledger(three.lake.ledger).record(
+                Decision(
+                    kind="data",
+                    use_case=three.spec.name,
+                    window=str(number),
+                    verdict="accepted",
+                    clauses=(),
+                )
+            )
+
+    copies, writer = 0, threading.Thread(target=record)
+    writer.start()
+    while writer.is_alive():
+        with restoring._copied(three.spec, three.settings, "2") as copy:
+            copied = Ledger(copy.lake(three.spec.name).ledger)
+            assert len(copied.decisions("promotion")) == 3
+        copies += 1
+    assert copies > 1
 
 
 @pytest.mark.parametrize(
