@@ -45,7 +45,8 @@ def settings_at(level: int | None, settings: Settings, use_case: str = FLAGSHIP)
     if edits != 1:
         raise ValueError(f"{source}: expected one line 'level: …', found {edits}")
     write_atomic(home / "use_cases" / source.name, text.encode())
-    return replace(settings, home=home, use_cases=home / "use_cases")
+    ledger = f"{settings.ledger.rstrip('/')}/level-{level}" if settings.ledger else None
+    return replace(settings, home=home, use_cases=home / "use_cases", ledger=ledger)
 
 
 def run(

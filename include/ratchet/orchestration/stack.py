@@ -67,7 +67,11 @@ class LocalAirflow:
     def url(self) -> str:
         """Address of the UI and the REST API."""
         config = configparser.ConfigParser(interpolation=None)
-        config.read(self.home / "airflow.cfg")
+        if not config.read(self.home / "airflow.cfg"):
+            raise OrchestrationError(
+                f"no Airflow was set up in {self.home}: `ratchet demo` does so; an answer needs "
+                "the --level that it ran at"
+            )
         return config["api"]["base_url"]
 
     @property
@@ -87,6 +91,7 @@ class LocalAirflow:
             _MARK: str(self.home),
             "RATCHET_HOME": str(self._settings.home),
             "RATCHET_USE_CASES": str(self._settings.use_cases),
+            "RATCHET_LEDGER": self._settings.ledger or "",
             "OMP_NUM_THREADS": "1",  # scikit-learn oversubscribes a small machine otherwise
             "DO_NOT_TRACK": "1",
             "MLFLOW_DISABLE_TELEMETRY": "true",
