@@ -86,6 +86,11 @@ class Decision(BaseModel):
         return f"{self.kind}/{self.window}/{hashlib.sha256(subject).hexdigest()[:12]}"
 
     @property
+    def taken_out(self) -> list[str]:
+        """The versions that a rollback took out; none of any other decision."""
+        return [name for name in self.subject.get("taken_out", "").split(", ") if name]
+
+    @property
     def evidence_sha256(self) -> str:
         """Hash of the evidence, with the hashes of its files."""
         content = json.dumps({"evidence": self.evidence, "files": self.files}, sort_keys=True)

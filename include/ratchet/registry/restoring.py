@@ -67,7 +67,7 @@ def rollback(
     decision = entry.decision
     try:
         tracking = Tracking.of(spec, settings)
-        for version in decision.subject["taken_out"].split(", "):
+        for version in decision.taken_out:
             tracking.tag_verdict(version, "rolled back")
             tracking.tag_anchor(version, Anchor(entry.number, entry.sha256))
         let_alias_follow(spec, settings, tracking)

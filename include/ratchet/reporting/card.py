@@ -22,7 +22,7 @@ from ratchet.ledger import Ledger
 from ratchet.registry import Release, load_release
 from ratchet.reporting.annex import annex_rows
 from ratchet.reporting.charts import bar_chart, reliability_chart
-from ratchet.reporting.wording import KIND_LABELS, compared, cost_lines, why
+from ratchet.reporting.wording import KIND_LABELS, cell, compared, cost_lines, why
 from ratchet.settings import Settings
 from ratchet.spec import Spec, restricted_columns
 from ratchet.storage import write_atomic
@@ -121,7 +121,7 @@ def _source(release: Release, settings: Settings) -> _Source:
         decision
         for decision in Ledger(settings.lake(release.spec.name).ledger).decisions()
         if decision.subject.get("model") in models
-        or decision.subject.get("version", "none") in versions
+        or versions & {decision.subject.get("version", "none"), *decision.taken_out}
     )
     return _Source(
         release.spec,
@@ -802,9 +802,5 @@ def _markdown(section: Section) -> str:
         parts.append("\n".join(f"- {item}" for item in section.items))
     if section.rows:
         table = (section.header, ("---",) * len(section.header), *section.rows)
-        parts.append("\n".join(f"| {' | '.join(map(_cell, row))} |" for row in table))
+        parts.append("\n".join(f"| {' | '.join(map(cell, row))} |" for row in table))
     return "\n\n".join(parts)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")

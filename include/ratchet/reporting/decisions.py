@@ -38,7 +38,7 @@ def list_decisions(
         if window in (None, decision.window) and verdict in (None, decision.verdict):
             lines.append(_title(entry))
             lines += [f"    {reason}" for reason in decision.reasons]
-    return "".join(f"{line}\n" for line in lines)
+    return _text(lines)
 
 
 def explain_decision(ledger: Ledger, prefix: str) -> str:
@@ -76,7 +76,15 @@ def explain_decision(ledger: Ledger, prefix: str) -> str:
         *_listed("Rests on", before),
         *_listed("Followed by", after),
     ]
-    return "".join(f"{line}\n" for line in lines)
+    return _text(lines)
+
+
+def _text(lines: Iterable[str]) -> str:
+    """Join lines. What people wrote can't begin another line, or speak to the terminal."""
+    return "".join(
+        "".join(each if each.isprintable() else repr(each)[1:-1] for each in line) + "\n"
+        for line in lines
+    )
 
 
 def _leads_to(earlier: Entry, later: Entry) -> bool:
@@ -95,7 +103,8 @@ def _step(decision: Decision) -> int:
 
 def _about(decision: Decision) -> set[tuple[str, str]]:
     subject = decision.subject.items()
-    return {(_SAME[name], value) for name, value in subject if name in _SAME and value != "none"}
+    named = {(_SAME[name], value) for name, value in subject if name in _SAME and value != "none"}
+    return named | {("version", version) for version in decision.taken_out}
 
 
 def _clauses(decision: Decision) -> Iterator[str]:

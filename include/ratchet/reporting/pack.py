@@ -12,7 +12,7 @@ from ratchet.monitoring import Drift, compare
 from ratchet.registry import RELEASED_EVIDENCE_FILE, Release, load_release
 from ratchet.reporting.charts import bar_chart
 from ratchet.reporting.page import templates
-from ratchet.reporting.wording import MISSING, compared, number
+from ratchet.reporting.wording import MISSING, cell, compared, number
 from ratchet.settings import Settings
 from ratchet.spec import Spec
 from ratchet.statistics import Comparison
@@ -38,7 +38,7 @@ class Section:
         parts = [f"## {self.title}", *self.lines]
         if self.rows:
             table = (self.header, ("---",) * len(self.header), *self.rows)
-            parts.append("\n".join(f"| {' | '.join(map(_cell, row))} |" for row in table))
+            parts.append("\n".join(f"| {' | '.join(map(cell, row))} |" for row in table))
         return "\n\n".join(parts)
 
 
@@ -237,7 +237,3 @@ def _clauses(decision: Decision) -> Section:
             for clause in decision.clauses
         ),
     )
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")

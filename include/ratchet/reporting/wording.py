@@ -86,6 +86,11 @@ def compared(value: float | str) -> str:
     return f"{value:,.0f}" if value.is_integer() else f"{value:.4g}"
 
 
+def cell(text: str) -> str:
+    """Write a text so that it stays one cell of a table in Markdown."""
+    return " ".join(text.splitlines()).replace("\\", "\\\\").replace("|", "\\|")
+
+
 def _by_all(decision: Decision) -> bool:
     """Whether no single clause, but all of several together led to the verdict."""
     settling = decision.settling

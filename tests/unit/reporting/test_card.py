@@ -64,8 +64,15 @@ def test_card_again_gives_the_same_bytes_and_a_later_decision_is_added(carded):
         }
     )
     Ledger(lake.lake.ledger).record(refusal)
+    taken_out = {
+        "kind": "rollback",
+        "author": "Eve",
+        "subject": {"version": "0", "taken_out": version},
+    }
+    Ledger(lake.lake.ledger).record(refusal.model_copy(update=taken_out))
     _, text = write_card(lake.spec, version, lake.settings)
     assert "| Ada |" in text.read_text()
+    assert "| Eve |" in text.read_text()
     assert "No person has approved" not in text.read_text()
 
 

@@ -8,7 +8,7 @@ from ratchet.registry import load_release, register
 from ratchet.registry.release import package
 from ratchet.reporting import evidence_pack
 
-NO = Clause(name="x", passed=True, observed=0.25, required=0.5, text="Odd | text <b>here</b>.")
+NO = Clause(name="x", passed=True, observed=0.25, required=0.5, text="Odd \\| text\n<b>here</b>.")
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_pack_compares_with_all_baselines_and_lists_slices_and_clauses(pack):
         assert f"| baseline {name} |" in text
     worst = (*evidence.examination.slices.declared, *evidence.examination.slices.found)[0]
     assert f"| {worst.column} = {worst.level} |" in text
-    assert f"| {NO.name} | 0.25 | 0.5 | Odd \\| text <b>here</b>. |" in text
+    assert f"| {NO.name} | 0.25 | 0.5 | Odd \\\\\\| text <b>here</b>. |" in text
 
 
 def test_pack_names_what_moved_since_the_champion_was_trained(pack):
@@ -84,5 +84,5 @@ def test_pack_page_has_charts_and_the_question_says_where_it_is(pack):
     assert str(path) in text
     page = path.read_text()
     assert page.count("<svg") == 2
-    assert "Odd | text &lt;b&gt;here&lt;/b&gt;." in page
+    assert "Odd \\| text\n&lt;b&gt;here&lt;/b&gt;." in page
     assert "http" not in page.replace("http://www.w3.org", "")
