@@ -31,6 +31,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except RatchetError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
+    except OSError as error:  # a full disk, or a file that may not be read
+        print(f"{error}; see to it, and run the same command again", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("interrupted; run the same command again to go on", file=sys.stderr)
         return 130
@@ -423,6 +426,11 @@ def _rollback(arguments: argparse.Namespace) -> int:
     from ratchet.registry import drill, rollback
 
     spec, settings = _spec(arguments), _settings(arguments)
+    if arguments.drill and (arguments.to or arguments.since):
+        raise ReleaseError(
+            "a drill is always of the version before the champion, from its last "
+            "change on: leave out --to and --from"
+        )
     if arguments.drill:
         decision = drill(spec, settings, f"by hand at {datetime.now(UTC).isoformat()}")
         print("\n".join(clause.text for clause in decision.clauses))
@@ -549,7 +557,7 @@ def _data_report(arguments: argparse.Namespace) -> None:
 def _ledger(arguments: argparse.Namespace) -> Ledger:
     from ratchet.ledger import Ledger
 
-    return Ledger(_settings(arguments).lake(arguments.use_case).ledger)
+    return Ledger(_settings(arguments).lake(_spec(arguments).name).ledger)
 
 
 def _leaderboard(arguments: argparse.Namespace) -> None:

@@ -59,7 +59,7 @@ class Anchor:
     def parse(cls, text: str, where: str = "you") -> Anchor:
         """Read what `str` wrote; raise LedgerError if it is none."""
         number, _, sha256 = text.partition(":")
-        if not number.isdecimal() or len(sha256) != len(_START):
+        if not number.isdecimal() or not int(number) or len(sha256) != len(_START):
             raise LedgerError(
                 f"{text!r} is no anchor: write <number>:<sha256>, as verify prints it"
             )
@@ -312,6 +312,8 @@ class Ledger:
             text = (self._folder / _INDEX).read_text()
         except FileNotFoundError:
             return []
+        except ValueError:
+            text = ""
         # two processes may have added the same entries
         found: dict[int, _Seen] = {}
         try:

@@ -124,7 +124,11 @@ class Folder:
 
     def create(self, name: str, content: bytes) -> bool:
         """See `Store`."""
-        return write_new(self.path / name, content)
+        path = self.path / name
+        made = write_new(path, content)
+        if not made and not path.is_file():
+            raise StorageError(f"{path} is no file, and stands where one is to be; remove it")
+        return made
 
 
 @dataclass(frozen=True)

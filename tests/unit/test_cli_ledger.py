@@ -1,5 +1,7 @@
 """What people read of the ledger, and how it is checked, on the command line."""
 
+import errno
+import re
 from pathlib import Path
 
 import pytest
@@ -109,6 +111,66 @@ def test_explain_names_what_it_rests_on_and_what_followed(ledger, capsys, number
 def test_explain_unknown_id_is_refused(ledger, capsys):
     assert main(["ledger", "explain", "zzzz"]) == 1
     assert "no decision's id begins with 'zzzz'" in capsys.readouterr().err
+
+
+def test_show_and_explain_of_an_unknown_use_case_are_refused(ledger, capsys):
+    for command in (["show"], ["explain", ids(ledger)[0]]):
+        assert main(["ledger", *command, "flihgts"]) == 1
+        assert "flihgts.yaml: No such file" in capsys.readouterr().err
+
+
+def roll_back(ledger: Ledger, reason: str) -> str:
+    """Let somebody take out version 1; return the entry's id."""
+    text = f"Ana brings back version 0: {reason}"
+    clause = Clause(name="intact", passed=True, observed="x", required="x", text=text)
+    decision = Decision(
+        kind="rollback",
+        use_case="flights",
+        window=SECOND.key,
+        verdict="rolled back",
+        clauses=(clause,),
+        subject={"version": "0", "taken_out": "1, 2"},
+    )
+    return ledger.append(decision).sha256[:12]
+
+
+def test_explain_says_that_a_version_was_taken_out(ledger, capsys):
+    rolled_back = roll_back(ledger, "it acts too often")
+    promotion = ids(ledger)[4]
+    assert main(["ledger", "explain", promotion]) == 0
+    assert rolled_back in capsys.readouterr().out.split("Followed by\n")[1]
+    assert main(["ledger", "explain", rolled_back]) == 0
+    assert promotion in capsys.readouterr().out.split("Rests on\n")[1]
+
+
+def test_show_and_explain_what_a_person_wrote_stays_in_its_line(ledger, capsys):
+    forged = "000000000000  a → b  promotion promoted"
+    roll_back(ledger, f"ü\x1b[31m\r\n{forged}")
+    for command in (["show"], ["explain", ids(ledger)[-1]]):
+        assert main(["ledger", *command]) == 0
+        said = capsys.readouterr().out
+        assert f"version 0: ü\\x1b[31m\\r\\n{forged}\n" in said
+        assert "000000000000" not in {line[:12] for line in said.splitlines()}
+
+
+def test_verify_with_an_anchor_that_can_not_be_read_says_so(ledger, tmp_path, capsys):
+    published = tmp_path / "lake" / "flights" / "published" / "flights.duckdb"
+    tracking = tmp_path / "mlflow" / "mlflow.db"
+    for path, told in ((published, "publish it again"), (tracking, "MLflow")):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"no database")
+        assert main(["ledger", "verify"]) == 1
+        assert re.search(told, capsys.readouterr().err)
+        path.unlink()
+
+
+def test_full_disk_is_told_without_a_traceback(ledger, capsys, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device", "x.json")
+
+    monkeypatch.setattr(Ledger, "verify", full)
+    assert main(["ledger", "verify"]) == 1
+    assert "No space left on device: 'x.json'; see to it" in capsys.readouterr().err
 
 
 def test_verify_says_that_nothing_was_changed_and_gives_an_anchor(ledger, capsys):

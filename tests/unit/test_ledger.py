@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ratchet.decision import Clause, Decision
-from ratchet.errors import LedgerError
+from ratchet.errors import LedgerError, StorageError
 from ratchet.ledger import Anchor, Entry, Ledger
 from ratchet.settings import LedgerPlace
 
@@ -310,7 +310,13 @@ def test_verify_evidence_that_changed_or_is_gone_is_named(tmp_path):
 def test_index_that_is_not_whole_is_made_again(ledger, tmp_path):
     index = tmp_path / ".index"
     whole = index.read_bytes()
-    for torn in (b"", whole[:-7], whole.replace(b"\n2 ", b"\nx "), whole.split(b"\n", 1)[1]):
+    for torn in (
+        b"",
+        b"\xff" + whole,
+        whole[:-7],
+        whole.replace(b"\n2 ", b"\nx "),
+        whole.split(b"\n", 1)[1],
+    ):
         index.write_bytes(torn)
         assert len(ledger.decisions()) == 3
         assert index.read_bytes() == whole
@@ -342,8 +348,15 @@ def test_anchor_is_read_as_it_is_written(ledger):
     head = ledger.head()
     assert Anchor.parse(str(head)) == head
     assert head.number == 3
-    with pytest.raises(LedgerError, match="is no anchor"):
-        Anchor.parse("3:abc")
+    for wrong in ("3:abc", f"0:{head.sha256}"):
+        with pytest.raises(LedgerError, match="is no anchor"):
+            Anchor.parse(wrong)
+
+
+def test_record_where_a_folder_has_the_name_of_the_next_entry_is_refused(ledger, tmp_path):
+    (tmp_path / "00000004.json").mkdir()
+    with pytest.raises(StorageError, match=r"00000004.json is no file"):
+        ledger.record(decision("3"))
 
 
 def test_ledger_elsewhere_is_copied_and_its_copies_are_checked(tmp_path):

@@ -62,11 +62,23 @@ def promote(spec: Spec, window: Window, settings: Settings, version: str) -> Dec
 
 
 def ledger_anchors(spec: Spec, settings: Settings) -> list[Anchor]:
-    """Return what MLflow remembers of the ledger: the entry of each promotion or rollback."""
+    """Return what MLflow remembers of the ledger: the entry of each promotion or rollback.
+
+    Raises
+    ------
+    ReleaseError
+        If MLflow can't be asked.
+    """
     local = settings.mlflow_uri.removeprefix("sqlite:///")
     if local != settings.mlflow_uri and not Path(local).exists():
         return []
-    return Tracking.of(spec, settings).anchors()
+    try:
+        return Tracking.of(spec, settings).anchors()
+    except Exception as error:
+        raise ReleaseError(
+            f"MLflow can't be asked what it remembers of the ledger: {error!r}; see that "
+            "MLFLOW_TRACKING_URI is right and its store can be read"
+        ) from error
 
 
 def refuse(spec: Spec, window: Window, settings: Settings, version: str) -> None:

@@ -199,7 +199,7 @@ class Release(BaseModel):
             If it is missing, or not what the manifest says.
         """
         path = self.folder / name
-        if name not in self.manifest.files or not path.exists():
+        if name not in self.manifest.files or not path.is_file():
             raise ReleaseError(f"{path} is missing; register its window again")
         content = path.read_bytes()
         if _sha256(content) != self.manifest.files[name]:
@@ -294,7 +294,7 @@ def load_release(spec: Spec, version: str, settings: Settings) -> Release:
         manifest = Manifest.model_validate_json(content)
         candidate = Candidate.model_validate_json((folder / CANDIDATE_FILE).read_bytes())
         released_with = Spec.model_validate_json((folder / SPEC_FILE).read_bytes())
-    except (FileNotFoundError, ValueError) as error:
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError) as error:
         raise ReleaseError(f"{folder} is no release: {error}; register its window again") from error
     release = Release(
         spec=released_with,

@@ -14,7 +14,7 @@ import duckdb
 import pyarrow as pa
 
 from ratchet.decision import Clause
-from ratchet.errors import BuildError
+from ratchet.errors import BuildError, StorageError
 from ratchet.ledger import Anchor, Ledger
 from ratchet.settings import Settings
 from ratchet.spec import Spec, refuse_other_region
@@ -84,14 +84,25 @@ def publish(spec: Spec, window: Window, settings: Settings) -> Publication:
 
 
 def ledger_anchors(spec: Spec, settings: Settings) -> list[Anchor]:
-    """Return what the published copy remembers of the ledger: its head when it was published."""
+    """Return what the published copy remembers of the ledger: its head when it was published.
+
+    Raises
+    ------
+    StorageError
+        If the copy can't be read.
+    """
     path = settings.lake(spec.name).published
     if not path.exists():
         return []
-    with duckdb.connect(path, read_only=True) as connection:
-        if "control.ledger_head" not in _kinds(connection):
-            return []
-        found = connection.execute("select anchor from control.ledger_head").fetchall()
+    try:
+        with duckdb.connect(path, read_only=True) as connection:
+            if "control.ledger_head" not in _kinds(connection):
+                return []
+            found = connection.execute("select anchor from control.ledger_head").fetchall()
+    except duckdb.Error as error:
+        raise StorageError(
+            f"{path} can't be read: {error}; restore it from a backup, or publish it again"
+        ) from error
     return [Anchor.parse(anchor, "the published copy") for (anchor,) in found]
 
 

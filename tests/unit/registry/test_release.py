@@ -1,5 +1,6 @@
 import hashlib
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -173,6 +174,19 @@ def test_load_release_missing_file_raises(released):
     lake, _, _ = released
     (lake.lake.releases / "1" / "profile.json").unlink()
     with pytest.raises(ReleaseError, match=r"profile.json is missing"):
+        load(lake)
+
+
+def test_load_release_where_a_folder_or_file_stands_in_the_way_raises(released):
+    lake, _, _ = released
+    model = lake.lake.releases / "1" / "model.skops"
+    model.unlink()
+    model.mkdir()
+    with pytest.raises(ReleaseError, match=r"model.skops is missing"):
+        load(lake)
+    shutil.rmtree(lake.lake.releases / "1")
+    (lake.lake.releases / "1").touch()
+    with pytest.raises(ReleaseError, match="is no release"):
         load(lake)
 
 

@@ -302,6 +302,8 @@ def test_cli_rolls_back_with_a_reason_only(three, capsys, monkeypatch):
     capsys.readouterr()
     assert main(["rollback", "flights", "--reason", "it acts too often"]) == 0
     assert "version 2 decides from 2013-03-15 00:00 UTC on" in capsys.readouterr().out
+    assert main(["rollback", "flights", "--drill", "--to", "1"]) == 1
+    assert "leave out --to and --from" in capsys.readouterr().err
     assert main(["rollback", "flights", "--drill"]) == 0
     assert "passed in" in capsys.readouterr().out
     (drilled,) = Ledger(three.lake.ledger).decisions("drill")
