@@ -87,7 +87,9 @@ def take_snapshot(spec: Spec, window: Window, settings: Settings) -> Snapshot:
     folder = settings.lake(spec.name).snapshots
     snapshot_id = content_id(rows)
     path, record = folder / f"{snapshot_id}.parquet", folder / f"{snapshot_id}.json"
-    if not record.exists():
+    try:
+        load_snapshot(spec, snapshot_id, settings)
+    except SnapshotError:  # there is none yet, or it was damaged since
         snapshot = Snapshot(
             id=snapshot_id,
             use_case=spec.name,
@@ -142,12 +144,24 @@ def read_training_rows(spec: Spec, window: Window, settings: Settings) -> pd.Dat
 
 
 def describe_snapshot(spec: Spec, snapshot_id: str, settings: Settings) -> Snapshot:
-    """Return what was noted of a snapshot when it was taken; raise SnapshotError if it is gone."""
+    """Return what was noted of a snapshot when it was taken.
+
+    Raises
+    ------
+    SnapshotError
+        If it is gone, or the note can't be read.
+    """
     folder = settings.lake(spec.name).snapshots
     path, record = folder / f"{snapshot_id}.parquet", folder / f"{snapshot_id}.json"
-    if not (path.exists() and record.exists()):
-        raise SnapshotError(f"{spec.name} has no snapshot {snapshot_id}: {path} is missing")
-    return Snapshot(path=path, **json.loads(record.read_bytes()))
+    for each in (path, record):
+        if not each.exists():
+            raise SnapshotError(
+                f"{spec.name} has no snapshot {snapshot_id}: {each} is missing; take it again"
+            )
+    try:
+        return Snapshot(path=path, **json.loads(record.read_bytes()))
+    except (ValueError, TypeError) as error:
+        raise SnapshotError(f"{record} can't be read: {error}; take the snapshot again") from error
 
 
 def load_snapshot(spec: Spec, snapshot_id: str, settings: Settings) -> pd.DataFrame:

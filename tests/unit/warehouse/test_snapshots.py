@@ -82,8 +82,9 @@ def test_snapshot_stays_the_same_however_its_file_is_stored(copy, flights_spec):
 
 
 @pytest.mark.parametrize("damage", ["value", "order", "bytes"])
-def test_snapshot_that_was_changed_is_refused(copy, flights_spec, damage):
+def test_snapshot_that_was_changed_is_refused_until_it_is_taken_again(copy, flights_spec, damage):
     snapshot = take_snapshot(flights_spec, BASE, copy)
+    content = snapshot.path.read_bytes()
     rows = load_snapshot(flights_spec, snapshot.id, copy)
     if damage == "value":
         rows.loc[5, "temperature_f"] += 1e-9
@@ -94,6 +95,22 @@ def test_snapshot_that_was_changed_is_refused(copy, flights_spec, damage):
         snapshot.path.write_bytes(snapshot.path.read_bytes()[:-100])
     with pytest.raises(SnapshotError, match="take the snapshot again"):
         load_snapshot(flights_spec, snapshot.id, copy)
+    assert take_snapshot(flights_spec, BASE, copy) == snapshot
+    assert snapshot.path.read_bytes() == content
+
+
+@pytest.mark.parametrize("content", [None, b"", b"[]", b'{"id": 3}'])
+@pytest.mark.parametrize("suffix", [".json", ".parquet"])
+def test_snapshot_of_which_a_file_is_lost_is_named_and_taken_again(
+    copy, flights_spec, suffix, content
+):
+    snapshot = take_snapshot(flights_spec, BASE, copy)
+    path = snapshot.path.with_suffix(suffix)
+    path.unlink() if content is None else path.write_bytes(content)
+    with pytest.raises(SnapshotError, match=rf"(?s){snapshot.id}\{suffix} .*again"):
+        load_snapshot(flights_spec, snapshot.id, copy)
+    assert take_snapshot(flights_spec, BASE, copy) == snapshot
+    assert len(load_snapshot(flights_spec, snapshot.id, copy)) == snapshot.rows
 
 
 def test_snapshot_that_does_not_exist_is_refused(three_weeks, flights_spec):
