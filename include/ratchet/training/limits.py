@@ -12,6 +12,7 @@ from ratchet.errors import TrainingError
 
 _STATUS = Path("/proc/self/status")
 _MB = 1024**2
+_SAID = ("can't start new thread", "cannot allocate memory", "out of memory")
 
 
 @contextmanager
@@ -45,7 +46,9 @@ def memory_limited(megabytes: int | None, where: str) -> Iterator[None]:
     try:
         with _bounded(megabytes) as is_bounded:
             yield
-    except MemoryError as error:
+    except Exception as error:
+        if not _is_of_memory(error):
+            raise
         raise TrainingError(refusal) from error
     if not is_bounded and _peak_bytes() > megabytes * _MB:
         raise TrainingError(refusal)
@@ -69,6 +72,15 @@ def _bounded(megabytes: int) -> Iterator[bool]:
         yield True
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, (before, most))
+
+
+def _is_of_memory(error: BaseException | None) -> bool:
+    """Whether an error, or one that led to it, says that there is no memory: for a thread, say."""
+    while error is not None:
+        if isinstance(error, MemoryError) or any(each in str(error).lower() for each in _SAID):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _peak_bytes() -> int:

@@ -31,6 +31,23 @@ def test_limit_ends_what_takes_more_and_is_taken_off_again():
     assert len(np.ones(400 * MB // 8)) > 0
 
 
+@pytest.mark.parametrize("told", ["can't start new thread", "Out of Memory Error: no space"])
+def test_limit_names_itself_whoever_meets_it(told):
+    def fail():
+        try:
+            raise RuntimeError(told)
+        except RuntimeError as error:
+            raise TrainingError("can't be fitted; mend its type") from error
+
+    with (
+        pytest.raises(TrainingError, match=r"memory_mb, .* is not enough"),
+        limits.memory_limited(held() + 400, "flights"),
+    ):
+        fail()
+    with pytest.raises(KeyError), limits.memory_limited(held() + 400, "flights"):
+        raise KeyError("another")
+
+
 def test_limit_lets_through_what_takes_less():
     with limits.memory_limited(held() + 400, "flights"):
         assert len(np.ones(100 * MB // 8)) > 0
