@@ -12,6 +12,7 @@ from ratchet.errors import TrainingError
 from ratchet.spec import Spec
 
 _DAY_S = 86_400
+_HUGE = 1e100  # of a weight, from which on sums may not be finite
 
 
 def sample_weights(spec: Spec, rows: pd.DataFrame, cut: datetime) -> NDArray[np.float64] | None:
@@ -25,7 +26,7 @@ def sample_weights(spec: Spec, rows: pd.DataFrame, cut: datetime) -> NDArray[np.
     Raises
     ------
     TrainingError
-        If a weight is missing or below 0, or all are 0.
+        If a weight is missing, below 0 or huge, or all are 0.
 
     Examples
     --------
@@ -35,16 +36,21 @@ def sample_weights(spec: Spec, rows: pd.DataFrame, cut: datetime) -> NDArray[np.
     if training.half_life_days is None and training.weight is None:
         return None
     weights = np.ones(len(rows))
+    if training.weight is not None:
+        weights *= pd.to_numeric(rows[training.weight], errors="coerce").to_numpy(np.float64)
+        if not (weights >= 0).all() or not 0 < weights.max() < _HUGE:
+            raise TrainingError(
+                f"{spec.name}: training.weight: {training.weight} is missing or below 0 in some "
+                f"training row, {_HUGE:g} or more, or 0 in all; mend its SQL"
+            )
     if training.half_life_days is not None:
         ages = pd.Timestamp(cut.replace(tzinfo=None)) - rows[spec.gold.decided_at]
         age_days = ages.dt.total_seconds().to_numpy(np.float64) / _DAY_S
         weights *= 0.5 ** (age_days / training.half_life_days)
-    if training.weight is not None:
-        weights *= pd.to_numeric(rows[training.weight], errors="coerce").to_numpy(np.float64)
-    if not (np.isfinite(weights) & (weights >= 0)).all() or not weights.any():
-        raise TrainingError(
-            f"{spec.name}: training.weight: {training.weight} is missing or below 0 in some "
-            "training row, or 0 in all; mend its SQL"
-        )
+        if not weights.mean() > 0:
+            raise TrainingError(
+                f"{spec.name}: training.half_life_days: {training.half_life_days:g} is so short "
+                f"that no row counts that was decided before {cut:%Y-%m-%d}; lengthen it"
+            )
     scaled: NDArray[np.float64] = weights / weights.mean()
     return scaled

@@ -35,10 +35,18 @@ def test_weights_of_a_column_and_age_are_multiplied(spec, rows):
     assert found.tolist() == pytest.approx(np.array([1, 1, 0]) / (2 / 3))
 
 
-@pytest.mark.parametrize("stakes", [["1", None, "2"], ["1", "-1", "2"], ["0", "0", "0"]])
+@pytest.mark.parametrize(
+    "stakes",
+    [["1", None, "2"], ["1", "-1", "2"], ["0", "0", "0"], ["1", "1e300", "2"], ["1", "inf", "2"]],
+)
 def test_weights_that_are_none_are_refused(spec, rows, stakes):
     with pytest.raises(TrainingError, match=r"training.weight: stake is missing or below 0"):
         sample_weights(weighted(spec, weight="stake"), rows.assign(stake=stakes), CUT)
+
+
+def test_half_life_that_lets_no_row_count_is_named(spec, rows):
+    with pytest.raises(TrainingError, match=r"training.half_life_days: 0.001 is so short"):
+        sample_weights(weighted(spec, half_life_days=0.001), rows[1:], CUT)
 
 
 @pytest.mark.parametrize("estimator", ["logistic", "boosting"])
