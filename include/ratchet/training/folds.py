@@ -47,7 +47,11 @@ def earlier_folds(
     for back in range(count, 0, -1):
         start, end = cut - back * length, cut - (back - 1) * length
         begin, until = start.replace(tzinfo=None), end.replace(tzinfo=None)
-        past = train[known <= begin].sort_values(gold.decided_at, kind="stable").tail(most_rows)
+        past = (
+            train[(known <= begin) & (decided < begin)]
+            .sort_values(gold.decided_at, kind="stable")
+            .tail(most_rows)
+        )
         rows = train[(decided >= begin) & (decided < until)]
         if past.empty or rows.empty:
             continue

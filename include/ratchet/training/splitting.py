@@ -36,12 +36,13 @@ def split(snapshot: pd.DataFrame, spec: Spec, window: Window) -> Split:
     Raises
     ------
     TrainingError
-        If fewer than `training.min_rows` rows can be learned from, or nothing can be from their
-        labels.
+        If a label is missing or impossible, fewer than `training.min_rows` rows can be learned
+        from, or nothing can be from their labels.
     EvidenceError
         If there is no row to be judged on.
     """
     gold, training = spec.gold, spec.training
+    _refuse_unreadable(spec, window, snapshot[gold.label])
     cut = window.end - timedelta(days=training.holdout_days)
     end, start = window.end.replace(tzinfo=None), cut.replace(tzinfo=None)
     decided, known = snapshot[gold.decided_at], snapshot[gold.label_known_at]
@@ -67,8 +68,25 @@ def all_known(snapshot: pd.DataFrame, spec: Spec, window: Window) -> pd.DataFram
     return _known_by(snapshot, spec, window, window.end)
 
 
+def _refuse_unreadable(spec: Spec, window: Window, labels: pd.Series) -> None:
+    where = f"{spec.name} {window}: gold.label: {spec.gold.label}"
+    if missing := int(labels.isna().sum()):
+        raise TrainingError(
+            f"{where} is missing in {missing:,} rows of gold.{spec.gold.outcomes_table} that say "
+            "when it became known; mend its SQL"
+        )
+    try:
+        problem_of(spec).from_labels(labels)
+    except (TypeError, ValueError) as error:
+        raise TrainingError(f"{where} can't be read: {error}; mend its SQL, or costs") from error
+
+
 def _known_by(snapshot: pd.DataFrame, spec: Spec, window: Window, moment: datetime) -> pd.DataFrame:
-    learned = snapshot[spec.gold.label_known_at] <= moment.replace(tzinfo=None)
+    until = moment.replace(tzinfo=None)
+    # a label may be known at once: what is decided at the very moment is no past of it
+    learned = (snapshot[spec.gold.label_known_at] <= until) & (
+        snapshot[spec.gold.decided_at] < until
+    )
     if earliest := spec.training.earliest_decision(window.end.replace(tzinfo=None)):
         learned &= snapshot[spec.gold.decided_at] >= earliest
     return snapshot[learned]

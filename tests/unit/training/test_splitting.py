@@ -5,7 +5,8 @@ import pytest
 from model_lake import FIRST
 
 from ratchet.errors import EvidenceError, TrainingError
-from ratchet.training import split
+from ratchet.problems import problem_of
+from ratchet.training import earlier_folds, split
 from ratchet.warehouse import load_snapshot
 
 CUT = pd.Timestamp("2013-02-15")
@@ -60,3 +61,22 @@ def test_split_no_holdout_raises(model_lake):
     early = rows[rows[model_lake.spec.gold.decided_at] < CUT]
     with pytest.raises(EvidenceError, match="no row decided from 2013-02-15"):
         split(early, model_lake.spec, FIRST)
+
+
+def test_split_label_known_at_once_is_in_one_part(model_lake):
+    gold = model_lake.spec.gold
+    rows = snapshot(model_lake)
+    rows[gold.label_known_at] = rows[gold.decided_at]
+    assert (rows[gold.decided_at] == CUT).any()
+    train, holdout, cut = split(rows, model_lake.spec, FIRST)
+    assert not set(train[gold.key]) & set(holdout[gold.key])
+    for fold in earlier_folds(problem_of(model_lake.spec), train, cut, 2, 10_000):
+        assert not set(fold.past[gold.key]) & set(fold.rows[gold.key])
+
+
+def test_split_missing_label_is_named(model_lake):
+    rows = snapshot(model_lake)
+    rows[model_lake.spec.gold.label] = rows[model_lake.spec.gold.label].astype(object)
+    rows.loc[7, model_lake.spec.gold.label] = None
+    with pytest.raises(TrainingError, match=r"gold.label: is_disrupted is missing in 1 rows"):
+        split(rows, model_lake.spec, FIRST)
