@@ -1,7 +1,8 @@
 """Counts by bin and by level, in SQL: the same for the rows of a training and for those of today.
 
 A bin holds what is above one edge and up to the next. A missing value is none, and one that is not
-finite is missing too, but counted apart: in DuckDB, NaN is a number above all others.
+finite is missing too, but counted apart: in DuckDB, NaN is a number above all others. What is
+beyond `LARGEST` counts as infinite.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ Counts = NDArray[np.int64]
 Key = tuple[str | None, ...]
 """Values of the columns that rows are grouped by, as text."""
 
-_LARGEST = sys.float_info.max
+LARGEST = sys.float_info.max**0.25
+"""Some 1e77: squares of what is larger, and sums of them, need not be finite."""
 
 
 class Binned(NamedTuple):
@@ -54,7 +56,7 @@ def count_bins(
     """
     if not edges:
         return {}
-    limits = {f"e{i}": [-_LARGEST, *of, _LARGEST] for i, of in enumerate(edges.values())}
+    limits = {f"e{i}": [-LARGEST, *of, LARGEST] for i, of in enumerate(edges.values())}
     columns = [
         f'map_values(histogram("{name}"::double, ${limit})) as c{i}'
         for i, (name, limit) in enumerate(zip(edges, limits, strict=True))
@@ -64,7 +66,7 @@ def count_bins(
     keys = _keys(found, len(by))
     counted: dict[Key, dict[str, Binned]] = {key: {} for key in keys}
     for i, (name, of) in enumerate(edges.items()):
-        # below the first limit is only -inf, and above the last, if it is there, inf and NaN
+        # at or below the first limit is -inf, and above the last, if it is there, inf and NaN
         bins = _padded(found.column(f"c{i}").combine_chunks(), len(of) + 3)
         inner, non_finite = bins[:, 1:-1], bins[:, 0] + bins[:, -1]
         missing = rows - inner.sum(axis=1) - non_finite

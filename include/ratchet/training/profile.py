@@ -24,7 +24,7 @@ from ratchet.statistics import (
     design_effect_of_shares,
     transport_law,
 )
-from ratchet.training.binning import Binned, Counts, Key, count_bins, count_levels
+from ratchet.training.binning import LARGEST, Binned, Counts, Key, count_bins, count_levels
 
 FINE_BINS = 64
 """Quantile bins of a number: with tails, so many that cumulative shares of a million rows are
@@ -520,7 +520,7 @@ def _bins_of(column: pa.Array, edges: NDArray[np.float64]) -> tuple[int, Positio
     values = column.to_numpy(zero_copy_only=False)
     absent = len(edges) + 1
     found = np.searchsorted(edges, values, side="left")
-    return absent + 1, np.where(np.isfinite(values), found, absent)
+    return absent + 1, np.where(np.abs(values) <= LARGEST, found, absent)
 
 
 def _places_of(column: pa.Array, places: Mapping[str, int]) -> tuple[int, Positions]:
@@ -555,7 +555,7 @@ def _by_place(levels: Mapping[str | None, int], place: Mapping[str, int]) -> Cou
 
 def _finite(column: pd.Series) -> NDArray[np.float64]:
     values = column.to_numpy(np.float64)
-    finite: NDArray[np.float64] = values[np.isfinite(values)]
+    finite: NDArray[np.float64] = values[np.abs(values) <= LARGEST]
     return finite
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from ratchet.training import count_bins, count_levels
 
-VALUES = [1.0, 2.0, np.nan, np.inf, -np.inf, None, -1e300, 1e300, 1.5]
+VALUES = [1.0, 2.0, np.nan, np.inf, -np.inf, None, -1e70, 1e70, 1.5]
 
 
 @pytest.fixture
@@ -21,9 +21,15 @@ def connection():
 
 def test_count_bins_an_edge_belongs_below_and_what_is_not_finite_to_no_bin(connection):
     found = count_bins(connection, "rows", {"x": [1.0, 1.5, 2.0], "y": []})[()]
-    assert found["x"].counts.tolist() == [2, 1, 1, 1]  # -1e300 and 1; 1.5; 2; 1e300
+    assert found["x"].counts.tolist() == [2, 1, 1, 1]  # -1e70 and 1; 1.5; 2; 1e70
     assert (found["x"].missing, found["x"].non_finite) == (1, 3)
     assert (found["y"].counts.tolist(), found["y"].missing) == ([len(VALUES)], 0)
+
+
+def test_count_bins_what_has_no_finite_square_is_not_finite(connection):
+    huge = "(select unnest([1.0, 1e300, -1e300, 1.7e308]) as x)"
+    found = count_bins(connection, huge, {"x": [0.0]})[()]["x"]
+    assert (found.counts.tolist(), found.missing, found.non_finite) == ([0, 1], 0, 3)
 
 
 def test_count_bins_by_group_is_that_of_each_groups_rows(connection):
