@@ -40,7 +40,8 @@ class Candidate(BaseModel):
     into the model. `features` maps names to the dtypes that the model was fitted on, and
     `trusted_types` are those of a use case's own estimator that its file may hold. `train_labels`
     sums up the labels. `train_metrics` were measured on the last of the training rows, as many as
-    the holdout has: far better than the holdout's, they tell of over-fitting. The record holds
+    the holdout has, or on all where nothing can be measured on these: far better than the
+    holdout's, they tell of over-fitting. The record holds
     nothing that differs between two trainings on the same snapshot, so it can be hashed; how long
     it took stands in a file of its own.
 

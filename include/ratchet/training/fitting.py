@@ -86,6 +86,7 @@ def train(
     with memory_limited(spec.training.resources.memory_mb, _where(spec)):
         parts = split(load_snapshot(spec, snapshot_id, settings), spec, window)
         _refuse_empty(spec, parts.train)
+        weights = sample_weights(spec, parts.train, parts.cut)
         problem, tried = problem_of(spec), list[float]()
         started, cpu_started = time.perf_counter(), time.process_time()
         run_smoke(problem, estimator, parts.train)
@@ -96,7 +97,6 @@ def train(
         params = searched.params if searched else declared.params
         problem = problem_of(spec.with_params(estimator, params))
         began_fit = time.perf_counter()
-        weights = sample_weights(spec, parts.train, parts.cut)
         model = problem.fit(estimator, parts.train, weights)
         timing = {
             "fit_seconds": time.perf_counter() - (began_fit if tried else started),
@@ -205,14 +205,16 @@ def _learned(
     problem: Problem, model: Any, rows: pd.DataFrame, end: datetime, last: int
 ) -> dict[str, Any]:
     """Return what a record says of the rows that a model was fitted on."""
-    gold = problem.spec.gold
+    gold, measured = problem.spec.gold, rows.tail(last)
+    if problem.why_unmeasurable(measured[gold.label]):
+        measured = rows  # as where a rare class is none of the last
     return {
         "features": {name: str(dtype) for name, dtype in rows[list(gold.features)].dtypes.items()},
         "train_rows": len(rows),
         "train_start": rows[gold.decided_at].min().tz_localize("UTC").to_pydatetime(),
         "train_end": end,
         "train_labels": problem.describe(rows[gold.label]),
-        "train_metrics": problem.measure_fit(model, rows.tail(last)),
+        "train_metrics": problem.measure_fit(model, measured),
     }
 
 

@@ -101,3 +101,23 @@ def test_train_feature_without_any_value_raises(model_lake, estimator):
     model_lake.publish()
     with pytest.raises(TrainingError, match="wind_gust_mph has no value in any training row"):
         run(model_lake, estimator)
+
+
+def test_train_labels_of_one_kind_at_the_end_are_measured_on_all_rows(model_lake):
+    rows, gold = model_lake.rows, model_lake.spec.gold
+    last = rows[gold.decided_at].between("2013-01-25", "2013-02-15", inclusive="left")
+    rows.loc[last, gold.label] = False
+    model_lake.publish()
+    candidate, _ = run(model_lake)
+    assert 0.5 < candidate.train_metrics["roc_auc"] < 1
+
+
+@pytest.mark.parametrize("huge", [1e100, 1e300])
+def test_train_huge_numbers_are_described_as_not_finite(model_lake, huge):
+    rows = model_lake.rows
+    rows.loc[rows.index[::20], "distance_mi"] = huge
+    rows.loc[rows.index[1::20], "distance_mi"] = -huge
+    model_lake.publish()
+    described = json.loads(run(model_lake)[1][PROFILE_FILE])["features"]["distance_mi"]
+    assert described["non_finite"] == pytest.approx(described["rows"] / 10, abs=2)
+    assert described["maximum"] < 10
