@@ -272,6 +272,9 @@ Value = float | int | str | bool
 """What a parameter of an estimator may be."""
 
 
+_WIDEST = 1e18  # whole numbers are drawn in 64 bits
+
+
 class Span(Model):
     """Numbers from one to another, both included: whole ones if both bounds are."""
 
@@ -291,6 +294,11 @@ class Span(Model):
     def _has_room(self) -> Self:
         if self.low >= self.high:
             raise ValueError("low is not below high, so there is nothing to search; swap them")
+        if not self.log and self.high - self.low > _WIDEST:
+            raise ValueError(
+                f"low and high are more than {_WIDEST:g} apart, and can't be drawn from evenly; "
+                "narrow them, or give log"
+            )
         if self.log and self.low <= 0:
             raise ValueError("low has no logarithm; give one above 0, or leave out log")
         return self

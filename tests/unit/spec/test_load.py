@@ -261,6 +261,11 @@ def test_lint_behaviour_that_nothing_can_show_names_it(edited, field, value, exp
             ".space.l2_regularization",
             "low has no logarithm; give one above 0, or leave out log",
         ),
+        (
+            {"space": {"max_iter": {"low": 1, "high": 10**20}}},
+            ".space.max_iter",
+            "low and high are more than 1e+18 apart, and can't be drawn from evenly; narrow them",
+        ),
         ({"folds": 4}, ".folds", "reach back 70 days with the holdout"),
         ({}, "", None),
     ],
