@@ -8,7 +8,7 @@ from sklearn.base import clone
 from ratchet.errors import EvidenceError
 from ratchet.evaluation import measure
 from ratchet.problems import fitted, problem_of
-from ratchet.training import dump_model, load_model
+from ratchet.training import dump_model, load_model, run_smoke
 
 KINDS = ("binary", "multiclass", "regression", "ranking", "segmentation")
 
@@ -150,3 +150,11 @@ def test_labels_that_teach_nothing_are_named(problem, rows, kind):
         return
     assert problem.why_untrainable(rows["label"]) is None
     assert problem.why_untrainable(pd.Series([rows["label"].iloc[0]] * 3)) is not None
+
+
+def test_smoke_is_silent_on_two_features_that_do_not_tell_ten_rows_apart(problem, rows_of, kind):
+    rows = rows_of(kind, 1400)
+    for seed in range(3):
+        order = np.random.default_rng(seed).permutation(len(rows))[:900]
+        for name in problem.spec.training.estimators:
+            run_smoke(problem, name, rows.iloc[np.sort(order)])
