@@ -48,7 +48,10 @@ class Binary(Problem):
 
     def ask(self, model: object, frame: pd.DataFrame) -> Answers:
         """Return the probabilities of the label being true, unchecked."""
-        return super().ask(model, frame)[:, 1]
+        answers = super().ask(model, frame)
+        if answers.ndim != 2 or answers.shape[1] != 2:
+            raise ValueError(f"an array of shape {answers.shape}, not two probabilities a row")
+        return answers[:, 1]
 
     def check(self, answers: Answers, rows: int, whose: str) -> None:
         """Raise EvidenceError unless there is a probability for each of so many rows."""

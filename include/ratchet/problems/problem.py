@@ -25,6 +25,9 @@ Columns = dict[str, Any]
 """Columns of a table by name, each of one length."""
 
 
+_HUGE = 1e150  # of a number, from which on its square may not be finite
+
+
 class Problem(ABC):
     """What a use case's kind of problem is, and does. Made of a spec, it holds nothing else.
 
@@ -119,7 +122,7 @@ class Problem(ABC):
         Raises
         ------
         EvidenceError
-            If a feature's column is missing, there are no rows, the model refuses, or an answer is
+            If a feature's column is missing, there are no rows, the model fails, or an answer is
             none.
         """
         columns = list(self.spec.gold.features if features is None else features)
@@ -130,8 +133,12 @@ class Problem(ABC):
         try:
             with threads_limited(1):
                 answers = self.ask(model, frame[columns])
-        except Exception as error:  # whatever a use case's own estimator raises
-            raise EvidenceError(f"the model does not answer: {error!r}") from error
+        except MemoryError:
+            raise
+        except Exception as error:  # whatever an estimator raises, or returns that is no answer
+            raise EvidenceError(
+                f"the model does not answer: {error!r}{_infinite(frame[columns])}"
+            ) from error
         self.check(answers, len(frame), "the model")
         return answers
 
@@ -388,8 +395,22 @@ def fitted(model: Any, rows: Any, target: Any, weights: Any, where: str, threads
             warnings.simplefilter("error", ConvergenceWarning)
             return model.fit(rows, target, **weighing)
     except ConvergenceWarning as error:
+        told = str(error).splitlines()[0].rstrip(".")
         raise TrainingError(
-            f"{where} did not converge, so its answers are arbitrary; raise params.max_iter"
+            f"{where} did not converge, so its answers are arbitrary: {told}; "
+            "raise params.max_iter, or ask for less"
         ) from error
+    except MemoryError:
+        raise  # of which `memory_mb` says more
     except (TypeError, ValueError) as error:
-        raise TrainingError(f"{where} can't be fitted: {error}; look at its params") from error
+        remedy = _infinite(rows) or "; look at its params"
+        raise TrainingError(f"{where} can't be fitted: {error}{remedy}") from error
+    except Exception as error:  # whatever a use case's own estimator raises
+        raise TrainingError(f"{where} can't be fitted: {error!r}; mend its type") from error
+
+
+def _infinite(features: pd.DataFrame) -> str:
+    """Say which features are infinite in some row, or as good as that; nothing if none is."""
+    numbers = features.select_dtypes("number")
+    names = numbers.columns[(numbers.abs() > _HUGE).any()].tolist()
+    return f"; {', '.join(names)} is infinite or huge in some row: mend its SQL" if names else ""

@@ -47,7 +47,8 @@ class Segmentation(Problem):
 
     def ask(self, model: Any, frame: pd.DataFrame) -> Answers:
         """Return the segments, unchecked."""
-        return np.array([str(each) for each in model.predict(frame)], dtype=object)
+        found = [None if pd.isna(each) else str(each) for each in model.predict(frame)]
+        return np.array(found, dtype=object)
 
     def max_difference(self, answers: Answers, others: Answers) -> float:
         """Return the share of rows that two models put into other segments."""

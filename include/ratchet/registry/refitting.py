@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from ratchet.decision import Clause, Decision
-from ratchet.errors import TrainingError
+from ratchet.errors import EvidenceError, RatchetError, TrainingError
 from ratchet.explanations import EXPLANATIONS_FILE
 from ratchet.ledger import Ledger
 from ratchet.registry.registration import register_refitted
@@ -66,7 +66,7 @@ def refit(spec: Spec, window: Window, settings: Settings, version: str) -> str:
     shutil.rmtree(made, ignore_errors=True)
     try:
         candidate = fit_again(release.spec, window, release.folder, made, settings)
-    except TrainingError as error:
+    except (TrainingError, EvidenceError) as error:
         ledger.record(_decide(release, "none", [_not_fitted(error)], {}))
         return version
     if before is None:
@@ -126,7 +126,7 @@ def _agrees(spec: Spec, candidate: Candidate, change: float, rows: int) -> Itera
     )
 
 
-def _not_fitted(error: TrainingError) -> Clause:
+def _not_fitted(error: RatchetError) -> Clause:
     return Clause(
         name="fitted",
         passed=False,

@@ -6,10 +6,10 @@ import pytest
 from sklearn.linear_model import Ridge
 
 from ratchet.cli import main
-from ratchet.errors import ReleaseError, TrainingError
+from ratchet.errors import RatchetError, ReleaseError, TrainingError
 from ratchet.problems import fitted, problem_of
 from ratchet.settings import PROJECT
-from ratchet.training import dump_model, load_model
+from ratchet.training import dump_model, load_model, run_smoke
 
 BLOCK_TIME = PROJECT / "include" / "use_cases" / "block_time.yaml"
 MODULE = """
@@ -26,6 +26,24 @@ class OnX(RegressorMixin, BaseEstimator):
 
     def predict(self, X):
         return self.inner_.predict(X[["x"]].fillna(0))
+
+class Odd(OnX):
+    def __init__(self, fails_in="", answer=None):
+        self.fails_in = fails_in
+        self.answer = answer
+
+    def fit(self, X, y):
+        if self.fails_in == "fit":
+            raise KeyError("y_hat")
+        return self
+
+    def predict(self, X):
+        if self.fails_in == "predict":
+            raise KeyError("y_hat")
+        return [float(i) if i else self.answer for i in range(len(X))]
+
+    def predict_proba(self, X):
+        return [[0.5] * int(self.answer)] * len(X)
 
 def no_estimator():
     return object()
@@ -45,9 +63,9 @@ def module(tmp_path, monkeypatch):
 
 @pytest.fixture
 def own(spec_of):
-    def make(path, **params):
-        spec = spec_of("regression")
-        declared = spec.training.estimators["linear"].model_copy(
+    def make(path, kind="regression", **params):
+        spec = spec_of(kind)
+        declared = next(iter(spec.training.estimators.values())).model_copy(
             update={"type": path, "params": params}
         )
         training = spec.training.model_copy(update={"estimators": {"own": declared}})
@@ -89,6 +107,43 @@ def test_type_that_is_not_declared_is_refused_when_stored_and_when_read(own, row
 def test_own_estimator_that_is_none_is_named(own, path, params, message):
     with pytest.raises(TrainingError, match=message):
         problem_of(own(path, **params)).estimator("own")
+
+
+@pytest.mark.parametrize(
+    ("kind", "params", "message"),
+    [
+        ("regression", {"fails_in": "fit"}, r"can't be fitted: KeyError\('y_hat'\)"),
+        ("regression", {"fails_in": "predict"}, "the model does not answer: 'y_hat'"),
+        ("regression", {"answer": "a text"}, "the model does not answer: .*a text"),
+        ("binary", {"answer": 1}, r"does not answer: an array of shape \(400, 1\), not two"),
+        ("binary", {"answer": 3}, r"does not answer: an array of shape \(400, 3\), not two"),
+        ("segmentation", {"answer": float("nan")}, "some answers are missing"),
+        ("segmentation", {"answer": None}, "some answers are missing"),
+    ],
+)
+def test_own_estimator_that_fails_or_gives_no_answers_is_named(own, rows_of, kind, params, message):
+    problem = problem_of(own("our_models:Odd", kind, **params))
+    where = r"flights: training\.estimators\.own.*"
+    with pytest.raises(TrainingError, match=where + message):
+        run_smoke(problem, "own", rows_of(kind))
+
+
+def test_own_estimator_that_can_not_weigh_is_refused_before_the_fit_that_counts(own, rows_of):
+    spec = own("our_models:OnX")
+    weighted = spec.model_copy(
+        update={"training": spec.training.model_copy(update={"half_life_days": 30})}
+    )
+    with pytest.raises(TrainingError, match=r"own, on 400 rows, can't be fitted: .*sample_weight"):
+        run_smoke(problem_of(weighted), "own", rows_of("regression"))
+
+
+@pytest.mark.parametrize("part", ["fit", "answer"])
+def test_infinite_feature_that_an_estimator_does_not_take_is_named(spec_of, rows_of, part):
+    problem, rows = problem_of(spec_of("regression")), rows_of("regression")
+    infinite = rows.assign(x=[float("inf"), *rows["x"][1:]])
+    learned, asked = (infinite, rows) if part == "fit" else (rows, infinite)
+    with pytest.raises(RatchetError, match="; x is infinite or huge in some row: mend its SQL"):
+        problem.answer(problem.fit("linear", learned), asked)
 
 
 def test_lint_imports_own_estimators(tmp_path, capsys):

@@ -8,7 +8,7 @@ from champions_lake import accept
 from examined import BLESSED
 from model_lake import FIRST, fit
 
-from ratchet.errors import ReleaseError, TrainingError
+from ratchet.errors import EvidenceError, ReleaseError, TrainingError
 from ratchet.ledger import Ledger
 from ratchet.problems import Problem
 from ratchet.registry import champion_at, load_release, promote, refit, register, reproduce
@@ -155,11 +155,14 @@ def test_refit_that_can_not_be_served_stays_back(accepted, blessing):
     refused(accepted, "In a clean process it failed: it was not done after 120 s")
 
 
-def test_refit_that_can_not_be_fitted_stays_back(accepted, monkeypatch):
+@pytest.mark.parametrize(
+    ("step", "error"), [("fit", TrainingError), ("measure_fit", EvidenceError)]
+)
+def test_refit_that_can_not_be_fitted_stays_back(accepted, monkeypatch, step, error):
     def fail(*_):
-        raise TrainingError("it did not converge")
+        raise error("it did not converge")
 
-    monkeypatch.setattr(Problem, "fit", fail)
+    monkeypatch.setattr(Problem, step, fail)
     refused(accepted, "It could not be fitted again: it did not converge")
 
 
