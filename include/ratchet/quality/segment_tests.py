@@ -305,7 +305,7 @@ def _learn(values: Floats, rows: Floats, parent: Floats | None = None) -> _Past:
     """
     seen = rows > 0
     values = np.where(seen, values, 0.0)
-    freedom = seen.sum(axis=1) - 1.0
+    freedom: Floats = seen.sum(axis=1, dtype=np.float64) - 1
     usable = freedom >= MIN_PERIODS - 1
     _, misfit = _weighted(values, rows)
     total = rows.sum(axis=1)

@@ -115,8 +115,16 @@ def test_own_estimator_that_is_none_is_named(own, path, params, message):
         ("regression", {"fails_in": "fit"}, r"can't be fitted: KeyError\('y_hat'\)"),
         ("regression", {"fails_in": "predict"}, "the model does not answer: KeyError.*y_hat'"),
         ("regression", {"answer": "a text"}, "the model does not answer: .*a text"),
-        ("binary", {"answer": 1}, r"does not answer: ValueError.*an array of shape \(400, 1\), not two"),
-        ("binary", {"answer": 3}, r"does not answer: ValueError.*an array of shape \(400, 3\), not two"),
+        (
+            "binary",
+            {"answer": 1},
+            r"does not answer: ValueError.*an array of shape \(400, 1\), not two",
+        ),
+        (
+            "binary",
+            {"answer": 3},
+            r"does not answer: ValueError.*an array of shape \(400, 3\), not two",
+        ),
         ("segmentation", {"answer": float("nan")}, "some answers are missing"),
         ("segmentation", {"answer": None}, "some answers are missing"),
     ],
