@@ -54,18 +54,22 @@ def test_parsing_fifty_specs_stays_light(tmp_path):
     for number in range(50):
         name = f"case{number}"
         (tmp_path / f"{name}.yaml").write_text(flights.replace("name: flights", f"name: {name}"))
+    # against reading the same YAML, as machines and moments differ in speed
     code = (
         "import resource\n"
         "import airflow.sdk, airflow.providers.standard.operators.hitl, pydantic, yaml\n"
         "def cpu(): return sum(resource.getrusage(resource.RUSAGE_SELF)[:2])\n"
         "from pathlib import Path\n"
+        f"folder = Path({str(tmp_path)!r})\n"
         "started = cpu()\n"
+        "for path in folder.iterdir(): yaml.load(path.read_text(), yaml.CSafeLoader)\n"
+        "read = cpu()\n"
         "from ratchet.orchestration.factory import build_dags\n"
-        f"assert len(build_dags(Path({str(tmp_path)!r}))) == {50 * DAGS_PER_USE_CASE}\n"
-        "print(cpu() - started)\n"
+        f"assert len(build_dags(folder)) == {50 * DAGS_PER_USE_CASE}\n"
+        "print((cpu() - read) / (read - started))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert float(done.stdout.splitlines()[-1]) < 2
+    assert float(done.stdout.splitlines()[-1]) < 6
 
 
 def test_dag_files_load_nothing_heavy():
