@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from ratchet.problems import Problem
+from ratchet.training.splitting import is_past
 
 
 class Fold(NamedTuple):
@@ -43,15 +44,12 @@ def earlier_folds(
     """
     spec = problem.spec
     gold, length = spec.gold, timedelta(days=spec.training.holdout_days)
-    decided, known = train[gold.decided_at], train[gold.label_known_at]
+    decided = train[gold.decided_at]
     for back in range(count, 0, -1):
         start, end = cut - back * length, cut - (back - 1) * length
         begin, until = start.replace(tzinfo=None), end.replace(tzinfo=None)
-        past = (
-            train[(known <= begin) & (decided < begin)]
-            .sort_values(gold.decided_at, kind="stable")
-            .tail(most_rows)
-        )
+        known = train[is_past(train, spec, start)]
+        past = known.sort_values(gold.decided_at, kind="stable").tail(most_rows)
         rows = train[(decided >= begin) & (decided < until)]
         if past.empty or rows.empty:
             continue

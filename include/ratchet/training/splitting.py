@@ -68,6 +68,15 @@ def all_known(snapshot: pd.DataFrame, spec: Spec, window: Window) -> pd.DataFram
     return _known_by(snapshot, spec, window, window.end)
 
 
+def is_past(rows: pd.DataFrame, spec: Spec, moment: datetime) -> pd.Series:
+    """Return which rows were decided before a moment (aware), with labels known by then.
+
+    A label may be known at once: what is decided at the very moment is no past of it.
+    """
+    until = moment.replace(tzinfo=None)
+    return (rows[spec.gold.label_known_at] <= until) & (rows[spec.gold.decided_at] < until)
+
+
 def _refuse_unreadable(spec: Spec, window: Window, labels: pd.Series) -> None:
     where = f"{spec.name} {window}: gold.label: {spec.gold.label}"
     if missing := int(labels.isna().sum()):
@@ -82,11 +91,7 @@ def _refuse_unreadable(spec: Spec, window: Window, labels: pd.Series) -> None:
 
 
 def _known_by(snapshot: pd.DataFrame, spec: Spec, window: Window, moment: datetime) -> pd.DataFrame:
-    until = moment.replace(tzinfo=None)
-    # a label may be known at once: what is decided at the very moment is no past of it
-    learned = (snapshot[spec.gold.label_known_at] <= until) & (
-        snapshot[spec.gold.decided_at] < until
-    )
+    learned = is_past(snapshot, spec, moment)
     if earliest := spec.training.earliest_decision(window.end.replace(tzinfo=None)):
         learned &= snapshot[spec.gold.decided_at] >= earliest
     return snapshot[learned]
