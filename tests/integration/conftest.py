@@ -17,7 +17,7 @@ import pytest
 
 from ratchet.settings import Settings
 
-PATIENCE_S = 420
+PATIENCE_S = 900  # where other tests keep all cores busy, a demo takes several times its own
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 FLAGS = [
     "--no-sandbox",
@@ -63,7 +63,10 @@ class Demo:
 
     def finish(self) -> int:
         assert self.process is not None
-        return self.process.wait(PATIENCE_S)
+        try:
+            return self.process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"not done after {PATIENCE_S} s:\n{self.output}") from None
 
     def run(self) -> int:
         self.start()

@@ -37,7 +37,7 @@ SERVICES = {
 }
 USER = "admin"
 _MARK = "RATCHET_STACK"  # in the environment of all that was started for a home, with its path
-_HEALTHY_WITHIN_S = 120
+_HEALTHY_WITHIN_S = 300  # the first start of all compiles Airflow, beside whatever else is busy
 _KILLS = 2
 _STOPS_WITHIN_S = 4  # then they are killed: every stage can be, and runs again
 

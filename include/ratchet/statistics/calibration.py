@@ -75,7 +75,7 @@ def measure_calibration(
     edges = np.unique(np.quantile(p, np.arange(1, bins) / bins, method="lower"))
     sums = sum_by_cluster(p - y, clusters, np.searchsorted(edges, p))
     overall = clustered_means(sum_by_cluster(p - y, clusters), confidence=0.95)
-    if overall.degrees_of_freedom < 1:
+    if not overall.degrees_of_freedom:
         raise EvidenceError("calibration needs at least two clusters; judge on more days")
     rows = sums.counts.sum(axis=0)
     share = rows / rows.sum()

@@ -27,8 +27,9 @@ class ClusterSums(NamedTuple):
 class Means(NamedTuple):
     """Means over rows with clustered standard errors, and confidence intervals.
 
-    All have the shape of one cluster's totals. `degrees_of_freedom` is the number of clusters with
-    rows, less one.
+    All have the shape of one cluster's totals. `degrees_of_freedom` are those that the error is
+    known with, 0 where it is not known: clusters less one if all have as many rows, and fewer the
+    more some have.
     """
 
     estimate: Array
@@ -92,7 +93,8 @@ def clustered_means(sums: ClusterSums, confidence: float) -> Means:
     of two losses, and with `roc_auc_contributions` the area under the ROC curve. The variance is
     CR2: each cluster's residual total is divided by the square root of one less the cluster's
     share of all rows, without which large clusters make the error too small. With clusters of
-    equal size that is the usual factor n / (n - 1).
+    equal size that is the usual factor n / (n - 1). The degrees of freedom are Satterthwaite's for
+    that variance, where rows are independent: one cluster with most of the rows leaves few.
 
     Parameters
     ----------
@@ -109,26 +111,30 @@ def clustered_means(sums: ClusterSums, confidence: float) -> Means:
     References
     ----------
     Bell and McCaffrey (2002), *Bias reduction in standard errors for linear regression with
-    multi-stage samples*, Survey Methodology 28, for CR2. Cochran, *Sampling Techniques* (1977),
-    section 6.3, for the ratio of totals. Cameron and Miller (2015), *A Practitioner's Guide to
-    Cluster-Robust Inference*, section VI, for Student's t with clusters less one degrees.
+    multi-stage samples*, Survey Methodology 28, for CR2 and the degrees of freedom. Cochran,
+    *Sampling Techniques* (1977), section 6.3, for the ratio of totals. Imbens and Kolesár (2016),
+    *Robust Standard Errors in Small Samples*, Review of Economics and Statistics 98, for what goes
+    wrong with clusters less one degrees.
 
     Examples
     --------
     >>> sums = sum_by_cluster([0, -10, -10, 0], ["mon", "mon", "tue", "wed"])
     >>> found = clustered_means(sums, confidence=0.9)
-    >>> float(found.estimate), int(found.degrees_of_freedom)
-    (-5.0, 2)
+    >>> float(found.estimate), round(float(found.degrees_of_freedom), 2)
+    (-5.0, 1.8)
     """
     totals, counts = sums
     rows = counts.sum(axis=0)
-    clusters = (counts > 0).sum(axis=0)
+    enough = (counts > 0).sum(axis=0) >= 2
     with np.errstate(invalid="ignore", divide="ignore"):
         estimate = totals.sum(axis=0) / rows
+        share = counts / rows
         residuals = totals - estimate * counts
-        variance = (residuals**2 / (1 - counts / rows)).sum(axis=0) / rows**2
-    enough = clusters >= 2
+        variance = (residuals**2 / (1 - share)).sum(axis=0) / rows**2
+        overlap = share**2 / (1 - share)
+        spread = (share**2).sum(axis=0) + overlap.sum(axis=0) ** 2 - (overlap**2).sum(axis=0)
     error = np.where(enough, np.sqrt(np.where(enough, variance, 0.0)), np.nan)
-    degrees = (clusters - 1).astype(np.float64)
-    reach = stdtrit(np.where(enough, degrees, 1.0), (1 + confidence) / 2) * error
+    known = np.maximum(1 / np.where(enough, spread, 1.0), 1.0)  # two clusters leave 1, but for ulps
+    reach = stdtrit(known, (1 + confidence) / 2) * error
+    degrees = np.where(enough, known, 0.0)
     return Means(estimate, error, estimate - reach, estimate + reach, degrees)

@@ -76,7 +76,7 @@ def compare_by_cluster(
     >>> found = compare_by_cluster(
     ...     [0, -10, -10, 0], ["mon", "mon", "tue", "wed"], margin=0.0, confidence=0.9)
     >>> found.estimate, round(found.p_value, 3)
-    (-5.0, 0.067)
+    (-5.0, 0.074)
     """
     sums = _at_least_two(sum_by_cluster(differences, clusters))
     means = clustered_means(sums, confidence)

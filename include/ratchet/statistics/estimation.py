@@ -79,7 +79,7 @@ class Level(BaseModel):
 
     value: FiniteFloat
     standard_error: FiniteFloat = Field(ge=0)
-    clusters: int = Field(gt=1)
+    degrees_of_freedom: FiniteFloat = Field(gt=0)
 
 
 class Gap(NamedTuple):
@@ -312,12 +312,12 @@ def measure_level(values: ArrayLike, clusters: ArrayLike) -> Level | None:
     """Return the mean of rows, with an error by cluster; None with fewer than two clusters."""
     sums = sum_by_cluster(values, clusters)
     means = clustered_means(sums, confidence=0.95)
-    if means.degrees_of_freedom < 1:
+    if not means.degrees_of_freedom:
         return None
     return Level(
         value=float(means.estimate),
         standard_error=float(means.standard_error),
-        clusters=len(sums.counts),
+        degrees_of_freedom=float(means.degrees_of_freedom),
     )
 
 
@@ -327,12 +327,12 @@ def compare_levels(level: Level, base: Level) -> Gap:
     References
     ----------
     Welch (1947), *The Generalization of "Student's" Problem when Several Different Population
-    Variances Are Involved*, Biometrika 34; clusters less one are each level's degrees of freedom.
+    Variances Are Involved*, Biometrika 34, with each level's degrees of freedom.
     """
     variances = level.standard_error**2, base.standard_error**2
     total = sum(variances)
     parts = zip(variances, (level, base), strict=True)
-    smallness = sum(v**2 / (each.clusters - 1) for v, each in parts)
+    smallness = sum(v**2 / each.degrees_of_freedom for v, each in parts)
     degrees = total**2 / smallness if smallness > 0 else 1.0
     error, estimate = total**0.5, level.value - base.value
     reach = float(special.stdtrit(degrees, 0.975)) * error
