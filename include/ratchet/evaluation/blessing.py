@@ -8,9 +8,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
+import psutil
 
 from ratchet.evaluation.bless import BLESSING_FILE, ROWS_FILE, SPEC_FILE, other_versions
 from ratchet.evaluation.evidence import Blessing
@@ -77,20 +79,34 @@ def _run(folder: Path, seconds: float) -> str | None:
     """Run the process; say what went wrong, None if nothing did."""
     log = folder / "log"
     with log.open("wb") as told:
+        process = subprocess.Popen(  # noqa: S603 (our own module, in our own interpreter)
+            [sys.executable, *COMMAND, str(folder)],
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=told,
+            stderr=told,
+        )
         try:
-            done = subprocess.run(  # noqa: S603 (our own module, in our own interpreter)
-                [sys.executable, *COMMAND, str(folder)],
-                env={**os.environ, "OMP_NUM_THREADS": "1"},
-                stdin=subprocess.DEVNULL,
-                stdout=told,
-                stderr=told,
-                timeout=seconds,
-                check=False,
-            )
+            status = process.wait(seconds)
         except subprocess.TimeoutExpired:
             return f"it was not done after {seconds:g} s"
-    if done.returncode == 0:
+        finally:
+            if process.returncode is None:
+                _end(process)
+    if status == 0:
         return None
-    last = log.read_text(errors="replace").strip()[-TOLD:]
-    how = f"signal {-done.returncode}" if done.returncode < 0 else f"status {done.returncode}"
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - 4 * TOLD))  # a character has 4 bytes at most
+        last = file.read().decode(errors="replace").strip()[-TOLD:]
+    how = f"signal {-status}" if status < 0 else f"status {status}"
     return f"it ended with {how}: {last}"
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a process and all that it has started, like an estimator's own workers."""
+    family = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    for each in family:
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
+    process.wait()

@@ -279,7 +279,12 @@ class Evidence(Record):
     def holes(self, spec: Spec) -> tuple[str, ...]:
         """Name what the spec declares and nobody measured, as fields of the spec."""
         metric, bounds = spec.leading_bounds
-        holes = list(_holes(self.examination, spec))
+        holes = [
+            f"training.estimators.{name}"
+            for name in spec.training.estimators
+            if name not in self.candidates  # the fewer are counted, the less is asked of the best
+        ]
+        holes += _holes(self.examination, spec)
         against = self.candidates[self.best].metric_against_champion
         if self.champion and bounds and bounds.max_regret is not None and against is None:
             holes.append(f"{metric} against the champion")

@@ -38,7 +38,7 @@ from ratchet.evaluation.folds import walk_forward
 from ratchet.evaluation.gate import judge
 from ratchet.evaluation.metrics import Quality, compare_metric, compare_on, days_of, measure
 from ratchet.evaluation.slicing import measure_groups, measure_slices
-from ratchet.problems import Answers, Problem, fitted
+from ratchet.problems import Answers, Problem, fitted, problem_of
 from ratchet.problems.binary import Binary
 from ratchet.spec import Spec
 from ratchet.statistics import measure_calibration
@@ -123,9 +123,12 @@ def set_scene(
 
     Parameters
     ----------
+    estimator
+        The only one that the scene's spec declares.
     model
         By default it is fitted.
     """
+    problem = problem_of(only(problem.spec, estimator))
     known, parts = stage(snapshot, window, problem)
     rows, features = parts.holdout, list(problem.spec.gold.features)
     model = model or honest_model(problem, parts, estimator)
@@ -148,6 +151,13 @@ def set_scene(
         folds=tuple(walk_forward(problem, parts.train, parts.cut, estimator)),
         blessing=_bless(problem, model, rows, answers),
     )
+
+
+def only(spec: Spec, estimator: str) -> Spec:
+    """Return the spec as if it declared no other estimator."""
+    estimators = {estimator: spec.training.estimators[estimator]}
+    training = spec.training.model_copy(update={"estimators": estimators})
+    return spec.model_copy(update={"training": training})
 
 
 def _fit(problem: Problem, estimator: str, rows: pd.DataFrame, labels: pd.Series) -> Any:

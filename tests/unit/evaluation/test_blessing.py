@@ -2,9 +2,11 @@
 
 import json
 import shutil
+from contextlib import suppress
 from types import SimpleNamespace
 
 import numpy as np
+import psutil
 import pytest
 from examined import BLESSED
 from honest_model import honest
@@ -99,6 +101,30 @@ def test_blessing_model_that_is_none_fails(bless):
 
 def test_blessing_process_that_takes_too_long_fails(bless):
     assert bless(max_seconds=0.05).failure == "it was not done after 0.05 s"
+
+
+def test_blessing_process_that_takes_too_long_ends_with_all_that_it_started(
+    bless, monkeypatch, tmp_path
+):
+    told = tmp_path / "pid"
+    forks = (
+        "import os, time\n"
+        f"if not os.fork(): open({str(told)!r}, 'w').write(str(os.getpid()))\n"
+        "time.sleep(60)"
+    )
+    monkeypatch.setattr(module, "COMMAND", ("-c", forks))
+    assert bless(max_seconds=2).failure == "it was not done after 2 s"
+    with suppress(psutil.NoSuchProcess):
+        psutil.Process(int(told.read_text())).wait(10)  # raises if it goes on
+
+
+def test_blessing_process_that_tells_much_is_quoted_with_its_last_words(bless, monkeypatch):
+    tells = "import sys; print('é' * 1000 + 'its last words'); sys.exit(3)"
+    monkeypatch.setattr(module, "COMMAND", ("-c", tells))
+    failure = bless().failure
+    assert failure.startswith("it ended with status 3: é")
+    assert failure.endswith("its last words")
+    assert len(failure) < 350
 
 
 @pytest.mark.parametrize(

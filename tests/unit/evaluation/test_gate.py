@@ -19,6 +19,7 @@ from ratchet.evaluation import (
     load_evidence,
 )
 from ratchet.evaluation.evidence import required_of
+from ratchet.evaluation.trial import only
 from ratchet.settings import PROJECT, Settings
 from ratchet.spec import load_spec
 from ratchet.statistics import Comparison
@@ -28,9 +29,14 @@ from ratchet.window import Window
 WINDOW = Window.parse("2013-03-01T0000--2013-03-08T0000")
 CUT = datetime(2013, 2, 22, tzinfo=UTC)
 ROWS = 12_000
-FLIGHTS = load_spec(PROJECT / "include" / "use_cases" / "flights.yaml")
+FLIGHTS = only(load_spec(PROJECT / "include" / "use_cases" / "flights.yaml"), "boosting")
 EXAMINED = examined(FLIGHTS)
 LEVEL = FLIGHTS.gate.comparison.level
+
+
+@pytest.fixture(scope="module")
+def spec():
+    return FLIGHTS
 
 
 def quality(cost, roc_auc=0.76, rows=ROWS):
@@ -396,6 +402,13 @@ def test_gate_what_is_declared_and_not_measured_refuses(spec, hole, told):
     decision = judge(found.model_copy(update={"examination": examination}), spec)
     assert "nothing_missing" in failed(decision)
     assert told in " ".join(decision.reasons)
+
+
+def test_gate_declared_estimator_without_a_candidate_is_missing(spec):
+    both = load_spec(PROJECT / "include" / "use_cases" / "flights.yaml")
+    decision = judge(evidence(candidates=2), both)
+    assert failed(decision) == ["nothing_missing"]
+    assert "training.estimators.logistic was not" in " ".join(decision.reasons)
 
 
 def test_gate_examination_of_another_model_raises(spec):
