@@ -582,20 +582,34 @@ def _verify_ledger(arguments: argparse.Namespace) -> int:
     from ratchet.ledger import Anchor
 
     spec, settings = _spec(arguments), _settings(arguments)
-    anchors = warehouse.ledger_anchors(spec, settings) + registry.ledger_anchors(spec, settings)
-    if arguments.anchor:
-        anchors.append(Anchor.parse(arguments.anchor))
+    anchors = [Anchor.parse(arguments.anchor)] if arguments.anchor else []
+    faults, by_source = [], {}
+    for source, anchors_of in (
+        ("MLflow", registry.ledger_anchors),
+        ("the published copy", warehouse.ledger_anchors),
+    ):
+        try:
+            by_source[source] = anchors_of(spec, settings)
+        except RatchetError as error:  # the chain itself can still be checked
+            faults.append(str(error))
+    anchors += [anchor for found in by_source.values() for anchor in found]
     ledger = _ledger(arguments)
-    faults = ledger.verify(anchors)
+    faults += ledger.verify(anchors)
     for fault in faults:
         print(fault)
     if faults:
         return 1
     head = ledger.head()
+    counted = " and ".join(f"{len(found)} of {source}" for source, found in by_source.items())
     print(
         f"{spec.name}: {head.number if head else 0} decisions, none changed, added or removed; "
-        f"compared with {len(anchors)} anchors outside of the ledger"
+        f"compared with the anchors outside of the ledger, {counted}"
     )
+    if not by_source["MLflow"] and ledger.windows("promotion"):
+        print(
+            "warning: there are promotions, and MLflow remembers none; see that "
+            "MLFLOW_TRACKING_URI is right and its store was not replaced"
+        )
     if head:
         print(f"to remember it by: {head}")
     return 0

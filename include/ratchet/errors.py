@@ -14,6 +14,7 @@
     ├── LineageError         there is nothing to trace: no such prediction or file
     ├── StorageError         a store can't be reached, or can't do what is needed of it
     ├── LedgerError          the ledger is broken or refuses an entry
+    │   └── OvertakenError   others recorded after what a decision rests on was read
     ├── ReleaseError         a release is missing, or is not what its record says
     ├── IncidentError        there is no such incident, or a decision on it makes no sense
     └── OrchestrationError   Airflow did not do what was asked of it
@@ -66,6 +67,10 @@ class StorageError(RatchetError):
 
 class LedgerError(RatchetError):
     """The ledger is broken or refuses an entry."""
+
+
+class OvertakenError(LedgerError):
+    """Others recorded after what a decision rests on was read: decide again."""
 
 
 class ReleaseError(RatchetError):

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from ratchet.decision import Decision, Kind
-from ratchet.errors import LedgerError, StorageError
+from ratchet.errors import LedgerError, OvertakenError, StorageError
 from ratchet.settings import LedgerPlace
 from ratchet.storage import open_store, write_new
 
@@ -147,8 +147,19 @@ class Ledger:
         """
         return self.append(decision).decision
 
-    def append(self, decision: Decision) -> Entry:
-        """Record a decision, as `record` does; return its entry."""
+    def append(self, decision: Decision, after: int | None = None) -> Entry:
+        """Record a decision, as `record` does; return its entry.
+
+        Parameters
+        ----------
+        after
+            Number of the entry that must still be the newest; by default any may be.
+
+        Raises
+        ------
+        OvertakenError
+            If another one is.
+        """
         key = decision.key
         while True:
             index = self._catch_up()
@@ -162,6 +173,11 @@ class Ledger:
                         f"{decision.verdict!r}"
                     )
                 return entry
+            if after not in (None, len(index)):
+                raise OvertakenError(
+                    f"{decision.use_case} {key}: entry {after} of the ledger is no longer the "
+                    "newest; decide again"
+                )
             entry = Entry(
                 number=len(index) + 1,
                 previous=index[-1].sha256 if index else _START,
@@ -227,6 +243,7 @@ class Ledger:
         names = self._store.names()
         faults = [f"{name} is no entry: it was added" for name in names if not _number(name)]
         keys: dict[str, str] = {}
+        use_case: str | None = None
         previous: str | None = _START
         last = max([0, *map(_number, names), *(anchor.number for anchor in remembered)])
         for number in range(1, last + 1):
@@ -250,6 +267,9 @@ class Ledger:
             if previous not in (None, entry.previous):
                 faults.append(f"{name} does not follow {_name(number - 1)}: one was replaced")
             previous = entry.sha256
+            use_case = use_case or entry.decision.use_case
+            if entry.decision.use_case != use_case:
+                faults.append(f"{name} is of {entry.decision.use_case}, the first of {use_case}")
             first = keys.setdefault(entry.decision.key, name)
             if first != name:
                 faults.append(f"{name} decides again what {first} has decided: it was added")

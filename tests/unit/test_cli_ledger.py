@@ -160,8 +160,21 @@ def test_verify_with_an_anchor_that_can_not_be_read_says_so(ledger, tmp_path, ca
         path.parent.mkdir(parents=True)
         path.write_bytes(b"no database")
         assert main(["ledger", "verify"]) == 1
-        assert re.search(told, capsys.readouterr().err)
+        assert re.search(told, capsys.readouterr().out)
         path.unlink()
+
+
+def test_verify_with_an_anchor_that_can_not_be_read_checks_the_chain_all_the_same(
+    ledger, tmp_path, capsys
+):
+    tracking = tmp_path / "mlflow" / "mlflow.db"
+    tracking.parent.mkdir()
+    tracking.write_bytes(b"no database")
+    (tmp_path / "lake" / "flights" / "ledger" / "00000003.json").unlink()
+    assert main(["ledger", "verify"]) == 1
+    told = capsys.readouterr().out.splitlines()
+    assert "MLflow can't be asked" in told[0]
+    assert told[1:] == ["00000003.json was removed"]
 
 
 def test_full_disk_is_told_without_a_traceback(ledger, capsys, monkeypatch):
@@ -177,6 +190,7 @@ def test_verify_says_that_nothing_was_changed_and_gives_an_anchor(ledger, capsys
     assert main(["ledger", "verify"]) == 0
     said = capsys.readouterr().out
     assert said.startswith("flights: 7 decisions, none changed, added or removed")
+    assert "0 of MLflow and 0 of the published copy\nwarning: there are promotions" in said
     assert str(ledger.head()) in said
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ratchet.decision import Clause, Decision
-from ratchet.errors import LedgerError, StorageError
+from ratchet.errors import LedgerError, OvertakenError, StorageError
 from ratchet.ledger import Anchor, Entry, Ledger
 from ratchet.settings import LedgerPlace
 
@@ -239,6 +239,10 @@ def add_an_entry(folder: Path) -> None:
     redo(path, number=4, previous=last["sha256"], decision=blocked(path))
 
 
+def add_an_entry_of_another_use_case(folder: Path) -> None:
+    Ledger(folder).record(decision("3").model_copy(update={"use_case": "block_time"}))
+
+
 TAMPERED = [
     (change, "00000002.json was changed"),
     (change_with_its_hash, "00000003.json does not follow 00000002.json"),
@@ -248,8 +252,10 @@ TAMPERED = [
     (close_the_gap, "00000002.json was written as 00000003.json: it was moved"),
     (swap, "00000002.json was written as 00000003.json: it was moved"),
     (add_a_file, "00000002b.json is no entry: it was added"),
+    (add_an_entry_of_another_use_case, "00000004.json is of block_time, the first of flights"),
     (add_an_entry, "00000004.json decides again what 00000003.json has decided"),
 ]
+WHOLE = (add_a_space, add_an_entry, add_an_entry_of_another_use_case)  # each can still be read
 ONLY_WITH_MEMORY = [
     (change_with_its_hash, "00000002.json was replaced: {} had another one"),
     (change_the_newest_with_its_hash, "00000003.json was replaced: {} had another one"),
@@ -276,7 +282,7 @@ def test_verify_newest_tampered_is_found_by_whoever_remembers_it(ledger, tmp_pat
 
 @pytest.mark.parametrize(
     ("tamper", "fault"),
-    [c for c in TAMPERED + ONLY_WITH_MEMORY if c[0] not in (add_a_space, add_an_entry)],
+    [c for c in TAMPERED + ONLY_WITH_MEMORY if c[0] not in WHOLE],
 )
 def test_entries_tampered_can_not_be_read(ledger, tmp_path, tamper, fault):
     tamper(tmp_path)
@@ -289,6 +295,13 @@ def test_record_at_a_broken_end_is_refused(ledger, tmp_path, tamper, fault):
     tamper(tmp_path)
     with pytest.raises(LedgerError, match=r"is missing|is not a ledger entry"):
         ledger.record(decision("3"))
+
+
+def test_append_after_an_entry_that_is_no_longer_the_newest_raises(ledger):
+    with pytest.raises(OvertakenError, match="entry 2 of the ledger is no longer the newest"):
+        ledger.append(decision("3"), after=2)
+    assert ledger.append(decision("3"), after=3).number == 4
+    assert ledger.append(decision("3"), after=3).number == 4, "it stands already"
 
 
 def test_verify_evidence_that_changed_or_is_gone_is_named(tmp_path):

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from pathlib import Path
 from croniter import croniter
 
 from ratchet.decision import Clause, Decision
-from ratchet.errors import RatchetError, ReleaseError
+from ratchet.errors import OvertakenError, RatchetError, ReleaseError
 from ratchet.ledger import Anchor, Entry, Ledger
 from ratchet.registry.champions import (
     champion_at,
@@ -89,13 +89,30 @@ def _roll_back(
     window: Window | None,
 ) -> Entry:
     """Do it in the ledger, which scoring and gates go by."""
+    ledger = Ledger(settings.lake(spec.name).ledger)
+    while True:
+        head = ledger.head()
+        decision = _decide(spec, settings, reason, author, to, window)
+        with suppress(OvertakenError):  # whoever was promoted meanwhile must be taken out by name
+            return ledger.append(decision, after=head.number if head else 0)
+
+
+def _decide(
+    spec: Spec,
+    settings: Settings,
+    reason: str,
+    author: str,
+    to: str | None,
+    window: Window | None,
+) -> Decision:
+    """Return the rollback that stands already, or a new one."""
     ordered = changes(spec, settings)
     line = in_line(ordered)
     names = [promotion.subject["version"] for promotion in line]
     if ordered and ordered[-1].kind == "rollback" and to in (None, names[-1]):
         last = ordered[-1]
         if window is None or window.end == takes_effect(last):
-            return Ledger(settings.lake(spec.name).ledger).append(last)
+            return last
         raise ReleaseError(
             f"version {names[-1]} has come back already, from {takes_effect(last)} on; to go back "
             f"further, name one of {names[:-1]}"
@@ -129,7 +146,7 @@ def _roll_back(
         text=f"{author} brings back version {to}, whose files are what was promoted, and takes out "
         f"{', '.join(taken_out)}: {reason}",
     )
-    decision = Decision(
+    return Decision(
         kind="rollback",
         use_case=spec.name,
         window=window.key,
@@ -140,7 +157,6 @@ def _roll_back(
         files=line[position].files,
         author=author,
     )
-    return Ledger(settings.lake(spec.name).ledger).append(decision)
 
 
 def _last_scored(spec: Spec, change: Decision, settings: Settings) -> Window:

@@ -89,21 +89,43 @@ def test_rollback_over_two_takes_both_out(three):
     assert registry(three) == ("1", {"1": "promoted", "2": "rolled back", "3": "rolled back"})
 
 
-def test_two_rollbacks_at_once_leave_a_champion(three, monkeypatch):
+def meanwhile(monkeypatch, act):
+    """Let another process act between what a rollback reads of the ledger and what it writes."""
     append, calls = Ledger.append, []
 
-    def slow(ledger, decision):
-        calls.append(decision)
-        if len(calls) == 1:  # another process goes back further between reading the ledger and this
-            back(three, to="1")
-        return append(ledger, decision)
+    def slow(ledger, decision, **how):
+        if decision.kind == "rollback":
+            calls.append(decision.subject["version"])
+            if len(calls) == 1:
+                act()
+        return append(ledger, decision, **how)
 
+    monkeypatch.setattr(Ledger, "append", slow)
+    return calls
+
+
+def test_two_rollbacks_at_once_leave_a_champion_and_both_name_it(three, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(Ledger, "append", slow)
-        back(three)
-    assert [call.subject["version"] for call in calls] == ["2", "1"]
+        calls = meanwhile(patch, lambda: back(three, to="1"))
+        decision = back(three)
+    assert calls == ["2", "1", "1"]
+    assert decision.subject == {"version": "1", "taken_out": "2, 3"}
+    assert Ledger(three.lake.ledger).decisions("rollback") == [decision]
     assert champion(three, THIRD.end) == "1"
     assert registry(three) == ("1", {"1": "promoted", "2": "rolled back", "3": "rolled back"})
+
+
+def test_rollback_overtaken_by_a_promotion_takes_that_one_out_by_name(three, monkeypatch):
+    def act():
+        version = release_again(three, FOURTH, 12)
+        promote(three.spec, FOURTH, three.settings, version)
+
+    with monkeypatch.context() as patch:
+        calls = meanwhile(patch, act)
+        decision = back(three)
+    assert calls == ["2", "3"]
+    assert decision.subject == {"version": "3", "taken_out": "4"}
+    assert champion(three, FOURTH.end) == "3"
 
 
 def test_rollback_from_a_moment_takes_effect_then(three):
