@@ -17,7 +17,7 @@ import pytest
 
 from ratchet.settings import Settings
 
-PATIENCE_S = 900  # where other tests keep all cores busy, a demo takes several times its own
+PATIENCE_S = 1200  # where other tests keep all cores busy, a demo takes several times its own
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 FLAGS = [
     "--no-sandbox",

@@ -21,7 +21,7 @@ from ratchet.settings import Settings
 from ratchet.spec import Spec
 from ratchet.window import Window
 
-_POLL_S = 0.25
+_POLL_S = 1.0  # each look costs Airflow two requests, which compete with the tasks
 _APPEARS_WITHIN_S = 120
 _NEWEST = 5
 
