@@ -29,7 +29,8 @@ def build_estimator(spec: Spec, name: str, method: str) -> Any:
     refused. What knows categories by itself reads columns as they are. All else of scikit-learn's
     reads numbers as their quantile in the training data, so that an absurd one counts no more than
     the largest that was seen; but segments, which quantiles would even out, are found in scaled
-    numbers. A use case's own estimator gets the frame as it is.
+    numbers. Infinite ones are refused by all but trees. A use case's own estimator gets the frame
+    as it is.
 
     Raises
     ------

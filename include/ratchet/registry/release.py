@@ -288,7 +288,14 @@ def load_release(spec: Spec, version: str, settings: Settings) -> Release:
     ReleaseError
         If the version is not there, is incomplete, or a file is not what the manifest says.
     """
-    folder = settings.lake(spec.name).releases / version
+    releases = settings.lake(spec.name).releases
+    folder = releases / version
+    if not folder.is_dir():
+        others = sorted((each.name for each in releases.glob("[0-9]*")), key=int)
+        raise ReleaseError(
+            f"{folder} is no release: versions are {', '.join(others) or 'none'}; name one of "
+            "them, or restore it from a backup"
+        )
     try:
         content = (folder / MANIFEST_FILE).read_bytes()
         manifest = Manifest.model_validate_json(content)

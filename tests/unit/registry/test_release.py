@@ -156,7 +156,7 @@ def test_release_of_before_explanations_says_nothing(trained_lake):
 
 def test_load_release_unknown_version_raises(released):
     lake, _, _ = released
-    with pytest.raises(ReleaseError, match="is no release"):
+    with pytest.raises(ReleaseError, match="is no release: versions are 1; name one of"):
         load_release(lake.spec, "2", lake.settings)
 
 
