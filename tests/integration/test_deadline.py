@@ -14,7 +14,7 @@ from ratchet.window import Window
 
 pytestmark = pytest.mark.integration
 
-PATIENCE_S = 180
+PATIENCE_S = 600
 WEEK = timedelta(days=7)
 
 

@@ -22,7 +22,7 @@ from ratchet.spec import Spec
 from ratchet.window import Window
 
 _POLL_S = 1.0  # each look costs Airflow two requests, which compete with the tasks
-_APPEARS_WITHIN_S = 120
+_APPEARS_WITHIN_S = 300
 _NEWEST = 5
 
 
