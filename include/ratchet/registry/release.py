@@ -291,7 +291,10 @@ def load_release(spec: Spec, version: str, settings: Settings) -> Release:
     releases = settings.lake(spec.name).releases
     folder = releases / version
     if not folder.is_dir():
-        others = sorted((each.name for each in releases.glob("[0-9]*")), key=int)
+        found = [
+            each.name for each in releases.glob("*") if each.name.isdecimal() and each.is_dir()
+        ]
+        others = sorted(found, key=int)
         raise ReleaseError(
             f"{folder} is no release: versions are {', '.join(others) or 'none'}; name one of "
             "them, or restore it from a backup"

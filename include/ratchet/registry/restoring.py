@@ -15,7 +15,7 @@ from croniter import croniter
 
 from ratchet.decision import Clause, Decision
 from ratchet.errors import OvertakenError, RatchetError, ReleaseError
-from ratchet.ledger import Anchor, Entry, Ledger
+from ratchet.ledger import Anchor, Ledger
 from ratchet.registry.champions import (
     champion_at,
     changes,
@@ -63,7 +63,13 @@ def rollback(
         MLflow could not be told: the rollback stands then, and is told when it is run again.
     """
     window = None if since is None else _ending(spec, since)
-    entry = _roll_back(spec, settings, reason, author, to, window)
+    ledger = Ledger(settings.lake(spec.name).ledger)
+    while True:
+        head = ledger.head()
+        decided = _decide(spec, settings, reason, author, to, window)
+        with suppress(OvertakenError):  # whoever was promoted meanwhile must be taken out by name
+            entry = ledger.append(decided, after=head.number if head else 0)
+            break
     decision = entry.decision
     try:
         tracking = Tracking.of(spec, settings)
@@ -78,23 +84,6 @@ def rollback(
             "command again"
         ) from error
     return decision
-
-
-def _roll_back(
-    spec: Spec,
-    settings: Settings,
-    reason: str,
-    author: str,
-    to: str | None,
-    window: Window | None,
-) -> Entry:
-    """Do it in the ledger, which scoring and gates go by."""
-    ledger = Ledger(settings.lake(spec.name).ledger)
-    while True:
-        head = ledger.head()
-        decision = _decide(spec, settings, reason, author, to, window)
-        with suppress(OvertakenError):  # whoever was promoted meanwhile must be taken out by name
-            return ledger.append(decision, after=head.number if head else 0)
 
 
 def _decide(
@@ -217,7 +206,8 @@ def drill(spec: Spec, settings: Settings, run: str) -> Decision:
     try:
         with _copied(spec, settings, previous) as copy:
             started = time.perf_counter()
-            _roll_back(spec, copy, "a drill", "ratchet", previous, window)
+            decided = _decide(spec, copy, "a drill", "ratchet", previous, window)
+            Ledger(copy.lake(spec.name).ledger).record(decided)
             restored = champion_at(spec, window.end, copy)
             assert restored is not None
             clauses = [_came_back(restored, previous), _same_answers(restored, settings)]
